@@ -1,0 +1,168 @@
+"""Objects become values, or an error of one line that says what to write instead."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from api.objects import ACCEPTED, REFUSED, REFUSED_BY_LIMITS, Refused, device, hub
+from pydantic import ValidationError
+
+from iotsec.api.device import Device, DeviceStatus, parse_device
+from iotsec.api.hub import Account, AccountNamespaces, Hub, parse_hub
+from iotsec.api.model import SpecError
+from iotsec.api.rotation import JwtLifetime
+
+
+def parse(obj: dict[str, Any]) -> Hub | Device:
+    return parse_hub(obj) if obj["kind"] == "Hub" else parse_device(obj)
+
+
+@pytest.mark.parametrize("obj", ACCEPTED.values(), ids=ACCEPTED)
+def test_what_the_api_server_accepts_is_parsed(obj: dict[str, Any]) -> None:
+    assert parse(obj).metadata.name == obj["metadata"]["name"]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.why)
+def test_what_the_rules_refuse_is_refused_with_their_message(case: Refused) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(case.obj)
+    assert caught.value.path.removesuffix("[0]") == case.field.removesuffix("[0]")
+    assert case.message in caught.value.message
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{caught.value.path}: ")
+
+
+NAMES_ARE_FOR_THE_SERVER = [case for case in REFUSED_BY_LIMITS if case.field != "metadata.name"]
+
+
+@pytest.mark.parametrize("case", NAMES_ARE_FOR_THE_SERVER, ids=lambda case: case.why)
+def test_what_the_schema_refuses_is_refused(case: Refused) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(case.obj)
+    assert case.field.startswith(caught.value.path)
+
+
+def test_several_errors_are_one_line_that_counts_them() -> None:
+    with pytest.raises(SpecError, match=r"^spec\.[^ ]+: .* \(and 2 more\)$"):
+        parse_device(device(deviceId="a.b", suspended="yes", role="module"))
+
+
+def test_a_hub_without_accounts_has_one_for_its_own_namespace() -> None:
+    (account,) = parse_hub(hub()).spec.effective_accounts()
+    assert account.name == "iot"
+    assert account.admits("iot", hub_namespace="iot")
+    assert not account.admits("lab", hub_namespace="iot")
+
+
+def test_accounts_are_as_written_and_in_order() -> None:
+    accounts = parse_hub(hub(accounts=[{"name": "b", "namespaces": {"from": "All"}}, {"name": "a"}])).spec.accounts
+    assert accounts == (Account(name="b", namespaces=AccountNamespaces(from_="All")), Account(name="a"))
+    assert accounts[0].admits("lab", hub_namespace="iot")
+
+
+def test_a_device_has_its_name_for_all_it_does_not_say() -> None:
+    smallest = parse_device(device())
+    assert smallest.id == "weather-01"
+    assert smallest.spec.role == "device"
+    assert smallest.spec.effective_creds_key == "nats.creds"
+    assert smallest.spec.permissions is None
+
+
+def test_a_device_says_what_it_is_called() -> None:
+    spelled = parse_device(device(deviceId="w1", credsKey="mir.creds"))
+    assert (spelled.id, spelled.spec.effective_creds_key) == ("w1", "mir.creds")
+
+
+@pytest.mark.parametrize(
+    ("of_hub", "of_device", "hours"),
+    [
+        (None, None, (720, 240)),
+        ({"jwt": {"duration": "300h"}}, None, (300, 100)),
+        ({"jwt": {"duration": "300h", "renewBefore": "50h"}}, {}, (300, 50)),
+        ({"jwt": {"renewBefore": "50h"}}, None, (720, 50)),
+        ({"jwt": {"duration": "720h", "renewBefore": "240h"}}, {"jwt": {"duration": "3h"}}, (3, 1)),
+        ({"jwt": {"duration": "1h"}}, {"jwt": {"renewBefore": "700h"}}, (720, 700)),
+    ],
+)
+def test_the_life_of_a_jwt_is_the_devices_own_else_the_hubs(
+    of_hub: Any, of_device: Any, hours: tuple[int, int]
+) -> None:
+    parent = parse_hub(hub(rotation=of_hub) if of_hub else hub())
+    child = parse_device(device(rotation=of_device) if of_device is not None else device())
+    expected = JwtLifetime(duration=timedelta(hours=hours[0]), renew_before=timedelta(hours=hours[1]))
+    assert child.spec.jwt_lifetime(parent.spec) == expected
+
+
+def test_metadata_and_status_are_read_as_the_api_server_gives_them() -> None:
+    obj = device()
+    obj["metadata"] |= {
+        "uid": "6b7a",
+        "generation": 3,
+        "resourceVersion": "812",
+        "creationTimestamp": "2030-01-31T12:00:00Z",
+        "deletionTimestamp": "2030-02-01T12:00:00Z",
+        "finalizers": ["iotsec.dev/revoke"],
+        "annotations": {"a": "b"},
+        "managedFields": [{"manager": "kubectl"}],
+    }
+    obj["status"] = {
+        "observedGeneration": 2,
+        "expiresAt": "2030-03-02T12:00:00.5+01:00",
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "observedGeneration": 2,
+                "lastTransitionTime": "2030-01-31T12:00:00Z",
+                "reason": "Issued",
+                "message": "",
+            }
+        ],
+    }
+    read = parse_device(obj)
+    assert read.metadata.uid == "6b7a"
+    assert read.metadata.generation == 3
+    assert read.metadata.resource_version == "812"
+    assert read.metadata.creation_timestamp == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert read.metadata.deletion_timestamp == datetime(2030, 2, 1, 12, tzinfo=UTC)
+    assert read.metadata.finalizers == ("iotsec.dev/revoke",)
+    assert read.metadata.annotations == {"a": "b"}
+    assert read.status.expires_at == datetime(2030, 3, 2, 11, 0, 0, 500000, tzinfo=UTC)
+    assert read.status.conditions[0].reason == "Issued"
+
+
+def test_a_new_objects_default_status_is_read() -> None:
+    assert parse_hub(hub() | {"status": {"observedGeneration": -1}}).status.observed_generation == -1
+
+
+def test_a_timestamp_without_a_zone_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"status\.expiresAt: a timestamp needs a time zone"):
+        parse_device(device() | {"status": {"expiresAt": "2030-01-31T12:00:00"}})
+
+
+@pytest.mark.parametrize("obj", ACCEPTED.values(), ids=ACCEPTED)
+def test_what_is_written_back_says_the_same(obj: dict[str, Any]) -> None:
+    parsed = parse(obj)
+    assert type(parsed).parse(parsed.to_json()) == parsed
+
+
+def test_times_are_written_as_the_api_writes_them() -> None:
+    spec = parse_device(device(rotation={"jwt": {"duration": "90m"}})).spec
+    assert spec.to_json() == {"hubRef": {"name": "plant"}, "rotation": {"jwt": {"duration": "1h30m"}}}
+    moment = datetime(2030, 1, 31, 12, 0, 0, 9, tzinfo=timezone(timedelta(hours=1)))
+    assert DeviceStatus(expires_at=moment, revision=0).to_json() == {"expiresAt": "2030-01-31T11:00:00Z", "revision": 0}
+
+
+def test_fields_of_a_newer_release_are_ignored() -> None:
+    assert parse_device(device(certificate={"dnsNames": ["a"]})) == parse_device(device())
+
+
+def test_the_names_of_the_models_are_no_names_of_the_api() -> None:
+    with pytest.raises(SpecError, match=r"^spec\.hubRef: "):
+        parse_device(device() | {"spec": {"hub_ref": {"name": "plant"}}})
+
+
+def test_values_do_not_change() -> None:
+    parsed = parse_device(device())
+    with pytest.raises(ValidationError, match="frozen"):
+        parsed.spec.suspended = True  # type: ignore[misc]
