@@ -1,0 +1,224 @@
+"""The wiring: everything that runs, started in order and stopped in reverse. The only place that knows all of it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import kopf
+import structlog
+
+from iotsec.broker.connection import CREDENTIALS_SECONDS
+from iotsec.decide import names
+from iotsec.kube import handlers
+from iotsec.kube.access import Access, find_access
+from iotsec.kube.accounts import AccountPusher
+from iotsec.kube.client import Client
+from iotsec.kube.errors import ApiError, ConflictError
+from iotsec.kube.events import EventRecorder
+from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.hub_secrets import HubSecrets
+from iotsec.kube.hubs import Hubs
+from iotsec.kube.identities import Identities
+from iotsec.kube.identity_cache import IdentityCache
+from iotsec.kube.informer import Informer
+from iotsec.kube.keys import Key
+from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.queue import WorkQueue
+from iotsec.kube.resources import HUBS, SECRETS
+from iotsec.kube.secret_cache import SecretCache
+from iotsec.kube.secret_writer import SecretWriter
+from iotsec.nats import creds, jwt
+from iotsec.nats.claims import UserClaims, UserPermissionLimits
+from iotsec.nats.keys import KeyType, SigningKey
+from iotsec.settings import Settings
+
+log = structlog.get_logger()
+
+
+
+def _clock() -> int:
+    return int(time.time())
+
+
+def _entropy() -> bytes:
+    return os.urandom(32)
+
+
+def system_credentials(hub: HubRuntime) -> bytes:
+    """Mint a creds file for one connection as a system-account user; it is never stored."""
+    if hub.trust is None:
+        raise ValueError("the Hub's keys are not loaded")
+    key = SigningKey.generate(KeyType.USER, _entropy())
+    now = _clock()
+    token = jwt.encode(
+        UserClaims(issuer_account=hub.trust.system.public, limits=UserPermissionLimits()),
+        hub.trust.system_signing,
+        subject=key.public,
+        name="iot-security-operator",
+        issued_at=now,
+        expires_at=now + CREDENTIALS_SECONDS,
+    )
+    return creds.format_creds(token, key)
+
+
+class Application:
+    """One operator process."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.cache = IdentityCache()
+        self.secrets = SecretCache()
+        self.events = EventRecorder(client, instance=settings.instance)
+        writer = SecretWriter(client, self.secrets)
+        hub_secrets = HubSecrets(writer, self.secrets, entropy=_entropy)
+        self.hubs = Hubs(
+            client,
+            self.queue,
+            self.cache,
+            hub_secrets,
+            AccountPusher(hub_secrets, clock=_clock),
+            self.events,
+            mint=system_credentials,
+            clock=_clock,
+        )
+        self.identities = Identities(
+            client,
+            self.queue,
+            self.cache,
+            self.secrets,
+            writer,
+            self.hubs,
+            self.events,
+            clock=_clock,
+            entropy=_entropy,
+        )
+        self.informers = [
+            Informer(client, HUBS, upsert=self.hubs.upsert, gone=self.hubs.gone),
+            Informer(client, SECRETS, upsert=self._secret, gone=self._secret_gone, selector=names.COMPONENT, metadata_only=True),
+            *(
+                Informer(
+                    client,
+                    kind.resource,
+                    upsert=lambda item, name=name: self._identity(name, item),  # type: ignore[misc]
+                    gone=lambda namespace, n, name=name: self._identity_gone(Key(name, namespace, n)),  # type: ignore[misc]
+                )
+                for name, kind in IDENTITY_KINDS.items()
+            ),
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._synced = False
+
+    async def start(self) -> None:
+        """Learn all there is, then start working on it."""
+        self._spawn(self.events.run(), "events")
+        for informer in self.informers:
+            self._spawn(informer.run(), "informer")
+        for informer in self.informers:
+            await informer.synced.wait()
+        self._synced = True
+        for facts in self.secrets:
+            self._check_owner(facts.namespace, facts.name)
+        self._spawn(self.queue.run_clock(), "clock")
+        for number in range(self._settings.workers):
+            self._spawn(self._work(), f"worker {number}")
+        log.info("started", identities=len(self.cache), action="start")
+
+    async def stop(self) -> None:
+        """Stop working; what was under way is taken up again at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.hubs.close()
+        log.info("stopped", action="stop")
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(coroutine, name=name))
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                await self._reconcile(key)
+                self.queue.forget(key)
+            except ConflictError:
+                self.queue.add_failed(key)  # somebody was faster: look again
+            except ApiError as error:
+                delay = self.queue.add_failed(key, at_least=error.retry_after or 0.0)
+                log.warning("request failed", object=str(key), error=str(error), retry_seconds=round(delay, 1))
+            except Exception:
+                delay = self.queue.add_failed(key)
+                log.exception("unexpected failure", object=str(key), retry_seconds=round(delay, 1))
+            finally:
+                self.queue.done(key)
+
+    async def _reconcile(self, key: Key) -> None:
+        if key.kind == HUBS.kind:
+            await self.hubs.reconcile(key)
+        elif key.kind == SECRETS.kind:
+            await self.identities.reconcile_orphan(key)
+        else:
+            await self.identities.reconcile(key)
+
+    def _identity(self, kind: str, item: Any) -> None:
+        key, work, freed = self.cache.upsert(kind, item)
+        if work:
+            self.queue.add(key)
+        for other in freed:
+            self.queue.add(other)
+
+    def _identity_gone(self, key: Key) -> None:
+        record = self.cache.get(key)
+        for other in self.cache.remove(key):
+            self.queue.add(other)
+        if record is not None:
+            for facts in self.secrets.owned_by(record.uid):
+                self._check_owner(facts.namespace, facts.name)
+            self.queue.add(key)
+
+    def _secret(self, item: Any) -> None:
+        facts = self.secrets.upsert(item)
+        if facts is not None and self._synced and (facts.suspect or facts.deleting):
+            self._check_owner(facts.namespace, facts.name)
+
+    def _secret_gone(self, namespace: str, name: str) -> None:
+        facts = self.secrets.remove(namespace, name)
+        if facts is None or facts.owner is None or not self._synced:
+            return
+        if facts.owner.kind == HUBS.kind:
+            self.hubs.secret_changed(namespace, facts.owner.name)
+        else:
+            self.queue.add(Key(facts.owner.kind, namespace, facts.owner.name))
+
+    def _check_owner(self, namespace: str, name: str) -> None:
+        """Have somebody look at a Secret: its Hub, its identity, or, where that is gone, we."""
+        facts = self.secrets.get(namespace, name)
+        if facts is None or facts.owner is None:
+            return
+        if facts.owner.kind == HUBS.kind:
+            self.hubs.secret_changed(namespace, facts.owner.name)
+            return
+        owner = Key(facts.owner.kind, namespace, facts.owner.name)
+        record = self.cache.get(owner)
+        if record is not None and record.uid == facts.owner.uid:
+            self.queue.add(owner)
+        else:
+            self.queue.add(Key(SECRETS.kind, namespace, name))
+
+
+async def run(settings: Settings) -> None:
+    """Run the operator until it is told to stop."""
+    access: Access = find_access(settings.kubeconfig, settings.service_host, settings.service_port)
+    async with Client(access) as client:
+        application = Application(settings, client)
+        registry = handlers.registry(application, access)
+        await kopf.operator(
+            registry=registry,
+            settings=handlers.operator_settings(),
+            clusterwide=True,
+            standalone=True,
+            liveness_endpoint=settings.liveness,
+        )

@@ -1,0 +1,1 @@
+"""The shell towards NATS: the system-account connection, and what is asked and told over it."""

@@ -1,0 +1,1 @@
+"""The core: pure functions from (spec, what exists, now, entropy) to what should be."""

@@ -1,0 +1,104 @@
+"""Conditions as kstatus reads them, and every reason the operator can give.
+
+Rules (kstatus, ``cli-utils/pkg/kstatus``): ``Reconciling`` and ``Stalled`` are present only while true and never
+together; ``lastTransitionTime`` moves only when ``status`` does; ``Ready`` is true only when the thing works.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+Status = Literal["True", "False", "Unknown"]
+
+READY = "Ready"
+RECONCILING = "Reconciling"
+STALLED = "Stalled"
+CREDENTIALS_ISSUED = "CredentialsIssued"
+PUSHED = "Pushed"
+CONFIG_WRITTEN = "ConfigWritten"
+CONNECTED = "Connected"
+
+_MESSAGE_LIMIT = 1024
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is; each has a row in ``docs/conditions.md``."""
+
+    ISSUED = "Issued"
+    NOT_ISSUED = "NotIssued"
+    SUSPENDED = "Suspended"
+    DELETING = "Deleting"
+    PROGRESSING = "Progressing"
+    INVALID_SPEC = "InvalidSpec"
+    INVALID_ID = "InvalidId"
+    INVALID_SUBJECT = "InvalidSubject"
+    INVALID_PUBLIC_KEY = "InvalidPublicKey"
+    INVALID_ROTATION = "InvalidRotation"
+    ID_TAKEN = "IdTaken"
+    PUBLIC_KEY_TAKEN = "PublicKeyTaken"
+    HUB_NOT_FOUND = "HubNotFound"
+    HUB_NOT_READY = "HubNotReady"
+    NAMESPACE_NOT_ADMITTED = "NamespaceNotAdmitted"
+    ACCOUNT_UNKNOWN = "AccountUnknown"
+    ACCOUNT_REQUIRED = "AccountRequired"
+    SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
+    TRUST_LOST = "TrustLost"
+    DISTRIBUTED = "Distributed"
+    NOT_DISTRIBUTED = "NotDistributed"
+    REVOCATION_PENDING = "RevocationPending"
+    REVOCATIONS_FULL = "RevocationsFull"
+    PUSH_REFUSED = "PushRefused"
+    NATS_UNAVAILABLE = "NatsUnavailable"
+    NATS_REFUSED = "NatsRefused"
+    CONNECTED = "Connected"
+    WRITTEN = "Written"
+    IN_USE = "InUse"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition as it should be; times and generation are added when it meets the status."""
+
+    type: str
+    status: Status
+    reason: Reason
+    message: str
+
+
+def ready(message: str, *, reason: Reason = Reason.ISSUED) -> tuple[Condition, ...]:
+    """It works."""
+    return (Condition(READY, "True", reason, message),)
+
+
+def waiting(reason: Reason, message: str) -> tuple[Condition, ...]:
+    """Not there yet, and time or another object will get it there: kstatus InProgress."""
+    return (Condition(READY, "False", reason, message), Condition(RECONCILING, "True", reason, message))
+
+
+def stalled(reason: Reason, message: str) -> tuple[Condition, ...]:
+    """Nothing will help but a change of a spec: kstatus Failed."""
+    return (Condition(READY, "False", reason, message), Condition(STALLED, "True", reason, message))
+
+
+def merge(
+    previous: Sequence[Mapping[str, Any]], wanted: Iterable[Condition], *, generation: int, now: str
+) -> list[dict[str, Any]]:
+    """Return the ``conditions`` list: what is wanted, each keeping its ``lastTransitionTime`` while its status stays."""
+    since = {(c.get("type"), c.get("status")): c.get("lastTransitionTime") for c in previous}
+    return [
+        {
+            "type": c.type,
+            "status": c.status,
+            "reason": str(c.reason),
+            "message": c.message[:_MESSAGE_LIMIT],
+            "lastTransitionTime": since.get((c.type, c.status)) or now,
+            "observedGeneration": generation,
+        }
+        for c in wanted
+    ]
+
+
+def reason_of(status: Mapping[str, Any], kind: str) -> str:
+    """Return the reason a condition of this type gave last, or an empty string."""
+    return next((str(c.get("reason", "")) for c in status.get("conditions") or () if c.get("type") == kind), "")

@@ -1,0 +1,112 @@
+"""What an account has revoked: key → the instant up to which its JWTs are dead, and until when that must be said.
+
+A revocation says *every JWT of this key issued at or before* ``at`` *is refused* (jwt v2 ``account_claims.go``). It can
+be forgotten once everything it covers has expired (``until``). The ledger and the ``iat`` of the account JWT are all of
+an account's state that cannot be computed again, so they are written down before anything is pushed.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+# 94 bytes each in the account JWT, whose ceiling is 1 MiB (jwt v2 decoder.go, MaxTokenSize).
+MAX_REVOCATIONS = 10_500
+
+_PRUNE_IN_BULK = 500  # expired entries alone are worth a push only in such numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Every JWT of ``key`` in ``account`` issued at or before ``at`` is refused; all of them have ended by ``until``."""
+
+    account: str
+    key: str
+    at: int
+    until: int
+
+
+class LedgerFullError(RuntimeError):
+    """An account holds as many revocations as its JWT can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The revocations of one account and the last ``iat`` it was issued with; all times in unix seconds."""
+
+    issued_at: int = 0
+    digest: str = ""
+    """Digest of the claims that ``issued_at`` stands for: other claims need another ``iat``."""
+    entries: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    """key → (at, until)."""
+
+    def covers(self, revocation: Revocation) -> bool:
+        """Tell whether this revocation, or a later one of the same key, is in."""
+        entry = self.entries.get(revocation.key)
+        return entry is not None and entry[0] >= revocation.at
+
+    def revoked_at(self, key: str) -> int:
+        """Return the instant up to which the key's JWTs are dead, 0 where none is."""
+        entry = self.entries.get(key)
+        return entry[0] if entry else 0
+
+    def to_json(self) -> bytes:
+        """Serialise, canonically."""
+        body = {"issuedAt": self.issued_at, "digest": self.digest, "revocations": self.entries}
+        return json.dumps(
+            body, sort_keys=True, separators=(",", ":"), default=lambda mapping: dict(mapping)
+        ).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Ledger":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: the text is something else.
+
+        """
+        try:
+            body = json.loads(data)
+            entries = {str(k): (int(at), int(until)) for k, (at, until) in body["revocations"].items()}
+            return cls(int(body["issuedAt"]), str(body["digest"]), MappingProxyType(entries))
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError("this is no revocation ledger") from error
+
+
+def with_revocations(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) -> Ledger:
+    """Return the ledger with these revocations in and, where it changes at all, expired ones out.
+
+    Raises:
+        LedgerFullError: there would be more than an account JWT can carry.
+
+    """
+    entries = dict(ledger.entries)
+    for revocation in wanted:
+        if revocation.until < now:
+            continue
+        at, until = entries.get(revocation.key, (0, 0))
+        entries[revocation.key] = (max(at, revocation.at), max(until, revocation.until))
+    expired = [key for key, (_, until) in entries.items() if until < now]
+    if entries == ledger.entries and len(expired) < _PRUNE_IN_BULK:
+        return ledger
+    for key in expired:
+        del entries[key]
+    if len(entries) > MAX_REVOCATIONS and len(entries) > len(ledger.entries):
+        raise LedgerFullError(
+            f"the account already revokes {len(ledger.entries)} keys and its JWT can carry no more: "
+            "give JWTs a shorter duration, or spread the fleet over several accounts"
+        )
+    return replace(ledger, entries=MappingProxyType(entries))
+
+
+def merged_with_server(ledger: Ledger, *, server_issued_at: int, revocations: Mapping[str, int], until: int) -> Ledger:
+    """Take over what a newer JWT of ours on a server revokes: a lost ledger must never revive a credential."""
+    if server_issued_at <= ledger.issued_at:
+        return ledger
+    entries = dict(ledger.entries)
+    for key, at in revocations.items():
+        known_at, known_until = entries.get(key, (0, 0))
+        if at > known_at:
+            entries[key] = (at, max(known_until, until))
+    # The digest no longer stands: the next issue gets an iat above the server's.
+    return Ledger(server_issued_at, "", MappingProxyType(entries))

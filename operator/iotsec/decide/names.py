@@ -1,0 +1,50 @@
+"""Names the operator puts on what it makes, and the default names of Secrets."""
+
+from iotsec.api.meta import GROUP
+
+FINALIZER = f"{GROUP}/revoke"
+"""On identities: nothing goes before it is cut off. On our Secrets: what was issued stays known until it is revoked."""
+
+COMPONENT = f"{GROUP}/component"
+HUB = f"{GROUP}/hub"
+ISSUED = f"{GROUP}/issued"
+CONTENT_HASH = f"{GROUP}/content-hash"
+FORCE_DELETE = f"{GROUP}/force-delete"
+
+MANAGED_BY = ("app.kubernetes.io/managed-by", "iot-security-operator")
+FIELD_MANAGER = "iotsec"
+
+CREDENTIALS = "credentials"
+IDENTITY_KEYS = "identity-keys"
+SIGNING_KEYS = "signing-keys"
+LEDGER = "ledger"
+NATS_CONFIG = "nats-config"
+
+DEFAULT_CREDS_KEY = "nats.creds"
+USER_JWT_KEY = "user.jwt"
+INBOX_KEY = "inbox-prefix"
+
+
+def creds_secret(kind: str, name: str) -> str:
+    """Name of an identity's creds Secret where the spec gives none: ``<name>-<kind>-creds``."""
+    return f"{name}-{kind.lower()}-creds"
+
+
+def identity_keys_secret(hub: str) -> str:
+    """Name of the Secret with a Hub's identity seeds."""
+    return f"{hub}-identity-keys"
+
+
+def signing_keys_secret(hub: str) -> str:
+    """Name of the Secret with a Hub's signing seeds."""
+    return f"{hub}-signing-keys"
+
+
+def ledger_secret(hub: str, account: str) -> str:
+    """Name of the Secret with an account's revocation ledger."""
+    return f"{hub}-ledger-{account}"
+
+
+def nats_config_secret(hub: str) -> str:
+    """Name of the one Secret a nats-server mounts."""
+    return f"{hub}-nats-config"

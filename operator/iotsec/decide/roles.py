@@ -1,0 +1,124 @@
+"""Role presets: what each kind of identity may publish and subscribe, in Mir IoT Hub's subjects.
+
+Templates carry ``{id}``, the identity's own id as a whole token. The inbox comes on top of every role, and answers to
+requests are allowed, so that a device can serve requests without a right to publish on anybody's inbox.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from iotsec.nats import subjects
+from iotsec.nats.claims import Permissions, Responses
+
+PRIVATE = "Private"
+SHARED = "Shared"
+
+# One answer per request, within two minutes: nats-server's own default of `allow_responses: true`, written out.
+_RESPONSES = Responses(max_messages=1, expires_ns=120 * 10**9)
+
+PRESETS: Mapping[str, Permissions] = {
+    "device": Permissions(
+        publish_allow=("device.{id}.>",), subscribe_allow=("{id}.>",), responses=_RESPONSES
+    ),
+    "device-any": Permissions(publish_allow=("device.*.>",), subscribe_allow=("*.>",), responses=_RESPONSES),
+}
+"""Permissions of each preset, before inbox and system denial are added."""
+
+# `{id}.>` is a first token of its own: an id that is also a word of the subject layout would read that whole branch,
+# and one that starts with an underscore could name somebody's inbox (`_INBOX_<id>`).
+RESERVED_IDS = frozenset({"device", "client", "event"})
+
+
+class ReservedIdError(ValueError):
+    """An id that would give its owner somebody else's subjects."""
+
+
+def check_identity_id(identity: str) -> str:
+    """Return the id when it is one literal subject token and nobody's subjects but its own.
+
+    Raises:
+        InvalidSubject: it is no literal token of 1 to 64 letters, digits, ``-`` and ``_``.
+        ReservedIdError: it is a first token of the subject layout or begins with an underscore.
+
+    """
+    subjects.check_id(identity)
+    if identity in RESERVED_IDS or identity.startswith("_"):
+        raise ReservedIdError(
+            f"the id {identity!r} is reserved: its subjects would be those of others; "
+            "set spec.deviceId to an id that is not device, client or event and does not begin with _"
+        )
+    return identity
+
+
+def inbox_prefix(inbox: str, identity: str) -> str:
+    """Return the prefix a client of this identity must use for its inboxes (no trailing dot)."""
+    return "_INBOX" if inbox == SHARED else f"_INBOX_{identity}"
+
+
+def role_permissions(role: str, inbox: str) -> Permissions:
+    """Return a preset's templates with the inbox in and the system's subjects out.
+
+    The private inbox is a template inside a token (``_INBOX_{id}``), which only we may write: user templates take
+    ``{id}`` as a whole token.
+    """
+    preset = PRESETS[role]
+    return without_system(
+        replace(preset, subscribe_allow=(*preset.subscribe_allow, f"{inbox_prefix(inbox, '{id}')}.>"))
+    )
+
+
+def without_system(permissions: Permissions) -> Permissions:
+    """Deny ``$SYS.>`` wherever a wildcard of an allow list would reach it.
+
+    A user who may ask the system for CONNZ reads other users' bearer JWTs (nats-server ``monitor.go``, Connz).
+    """
+    return replace(
+        permissions,
+        publish_deny=_deny_system(permissions.publish_allow, permissions.publish_deny),
+        subscribe_deny=_deny_system(permissions.subscribe_allow, permissions.subscribe_deny),
+    )
+
+
+def _deny_system(allow: Iterable[str], deny: tuple[str, ...]) -> tuple[str, ...]:
+    # A template starts with `{id}`, which is never `$SYS`.
+    reaches = any(subjects.reaches_system(entry.split(" ")[0]) for entry in allow if "{" not in entry)
+    return (*deny, "$SYS.>") if reaches and "$SYS.>" not in deny else deny
+
+
+def combined(base: Permissions, extra: Permissions) -> Permissions:
+    """Return both permissions together, as one identity's own."""
+    return without_system(
+        replace(
+            base,
+            publish_allow=(*base.publish_allow, *extra.publish_allow),
+            publish_deny=(*base.publish_deny, *extra.publish_deny),
+            subscribe_allow=(*base.subscribe_allow, *extra.subscribe_allow),
+            subscribe_deny=(*base.subscribe_deny, *extra.subscribe_deny),
+        )
+    )
+
+
+def as_scope(permissions: Permissions) -> Permissions:
+    """Write ``{id}`` as nats-server's ``{{name()}}``, for a scoped signing key's template."""
+    return _mapped(permissions, lambda entry: entry.replace("{id}", "{{name()}}"))
+
+
+def expanded(permissions: Permissions, identity: str) -> Permissions:
+    """Write the identity's id for ``{id}``: explicit permissions, for a JWT that no scope covers."""
+    return _mapped(permissions, lambda entry: entry.replace("{id}", identity))
+
+
+def unbounded(permissions: Permissions) -> tuple[str, ...]:
+    """Return the allow entries that name no first token (``>``, ``*.>``): legal, and worth telling."""
+    entries = {*permissions.publish_allow, *permissions.subscribe_allow}
+    return tuple(sorted(e for e in entries if "{" not in e and subjects.is_bare_wildcard(e.split(" ")[0])))
+
+
+def _mapped(permissions: Permissions, write: Callable[[str], str]) -> Permissions:
+    return replace(
+        permissions,
+        publish_allow=tuple(map(write, permissions.publish_allow)),
+        publish_deny=tuple(map(write, permissions.publish_deny)),
+        subscribe_allow=tuple(map(write, permissions.subscribe_allow)),
+        subscribe_deny=tuple(map(write, permissions.subscribe_deny)),
+    )

@@ -1,0 +1,185 @@
+"""A lean client of the API server: a few verbs over one pool of connections.
+
+Every error is an :class:`~iotsec.kube.errors.ApiError`; nothing is retried here, the work queue does that.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from iotsec import __version__
+from iotsec.decide.names import FIELD_MANAGER
+from iotsec.kube.access import Access
+from iotsec.kube.errors import ApiError, api_error
+from iotsec.kube.resources import Resource
+
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+_REQUEST_SECONDS = 20
+_WATCH_SECONDS = 300
+_TOKEN_SECONDS = 60.0
+_CONNECTIONS = 40
+_PAGE = 500
+_LINE_LIMIT = 2**22  # a watch event carries one object, and no object is larger than etcd's 1.5 MiB
+
+
+class Client:
+    """Requests to one API server. Use it as an async context manager."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._session: aiohttp.ClientSession
+        self._token: str | None = None
+        self._token_read = float("-inf")
+
+    async def __aenter__(self) -> "Client":
+        self._session = aiohttp.ClientSession(
+            base_url=self._access.server,
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._access.ssl_context()),
+            headers={"User-Agent": f"iotsec/{__version__}"},
+            timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS),
+            read_bufsize=_LINE_LIMIT,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
+        """Read one object."""
+        return await self._call("GET", resource.path(namespace, name))
+
+    async def get_metadata(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
+        """Read one object's metadata."""
+        return await self._call("GET", resource.path(namespace, name), accept=METADATA_ONLY)
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object, and only create it; answers with its metadata alone."""
+        return await self._call(
+            "POST",
+            resource.path(namespace),
+            body=body,
+            params={"fieldManager": FIELD_MANAGER},
+            accept=METADATA_ONLY,
+        )
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any], *, subresource: str | None = None
+    ) -> dict[str, Any]:
+        """Change the fields named, and no others; answers with the object's metadata alone."""
+        return await self._call(
+            "PATCH",
+            resource.path(namespace, name, subresource),
+            body=body,
+            params={"fieldManager": FIELD_MANAGER},
+            content_type=MERGE,
+            accept=METADATA_ONLY,
+        )
+
+    async def json_patch(
+        self, resource: Resource, namespace: str, name: str, operations: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Apply a JSON patch; answers with the object's metadata alone."""
+        return await self._call(
+            "PATCH",
+            resource.path(namespace, name),
+            body=operations,
+            params={"fieldManager": FIELD_MANAGER},
+            content_type=JSON_PATCH,
+            accept=METADATA_ONLY,
+        )
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        """Delete an object, and only the one with this uid."""
+        await self._call("DELETE", resource.path(namespace, name), body={"preconditions": {"uid": uid}})
+
+    async def list_pages(
+        self, resource: Resource, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """Yield all objects page by page, each page with the list's resourceVersion."""
+        params = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        accept = METADATA_LIST if metadata_only else "application/json"
+        while True:
+            page = await self._call("GET", resource.path(), params=params, accept=accept)
+            metadata = page["metadata"]
+            yield page.get("items") or [], metadata["resourceVersion"]
+            if not metadata.get("continue"):
+                return
+            params["continue"] = metadata["continue"]
+
+    async def watch(
+        self, resource: Resource, resource_version: str, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield watch events, bookmarks too, until the server ends the watch.
+
+        Raises:
+            GoneError: the resourceVersion is too old.
+
+        """
+        params = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        } | ({"labelSelector": selector} if selector else {})
+        headers = self._headers() | {"Accept": METADATA_ONLY if metadata_only else "application/json"}
+        # Bookmarks come every minute: silence for longer means a dead connection.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=90)
+        async with self._session.get(resource.path(), params=params, headers=headers, timeout=timeout) as response:
+            if response.status != 200:  # noqa: PLR2004
+                raise api_error(response.status, await _status_of(response))
+            async for line in response.content:
+                event: dict[str, Any] = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    raise api_error(int(event["object"].get("code", 500)), event["object"])
+                yield event
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> dict[str, Any]:
+        headers = self._headers() | {"Accept": accept}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = content_type
+            data = orjson.dumps(body)
+        try:
+            async with self._session.request(method, path, data=data, params=params, headers=headers) as response:
+                if response.status >= 400:  # noqa: PLR2004
+                    retry_after = response.headers.get("Retry-After")
+                    raise api_error(
+                        response.status,
+                        await _status_of(response),
+                        retry_after=float(retry_after) if retry_after and retry_after.isdigit() else None,
+                    )
+                answer: dict[str, Any] = orjson.loads(await response.read())
+                return answer
+        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
+            raise ApiError(0, "Unreachable", type(error).__name__) from None
+
+    def _headers(self) -> dict[str, str]:
+        now = asyncio.get_running_loop().time()
+        if now - self._token_read > _TOKEN_SECONDS:
+            self._token, self._token_read = self._access.token(), now
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+
+async def _status_of(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    try:
+        status = orjson.loads(await response.read())
+    except orjson.JSONDecodeError:
+        return {"message": f"HTTP {response.status}"}
+    return status if isinstance(status, dict) else {}

@@ -1,0 +1,62 @@
+"""kopf, the shell's front door: start and stop, signals, log-in, liveness and probes.
+
+Events come in by informers instead (`docs/adr/0002-events.md`): kopf never tells what vanished while its watch was
+away, gives up the process on a long outage, cannot watch metadata alone, and costs more for an event than all our work.
+"""
+
+from typing import Any, Protocol
+
+import kopf
+
+from iotsec.kube.access import Access
+from iotsec.kube.queue import WorkQueue
+
+
+class Startable(Protocol):
+    """What the handlers start and feed."""
+
+    queue: WorkQueue[Any]
+
+    async def start(self) -> None:
+        """Start working."""
+
+    async def stop(self) -> None:
+        """Stop working."""
+
+
+def operator_settings() -> kopf.OperatorSettings:
+    """Return kopf's settings: it writes nothing, and looks for no resources of its own."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    return settings
+
+
+def registry(application: Startable, access: Access) -> kopf.OperatorRegistry:
+    """Return the handlers, bound to one application."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(
+            server=access.server,
+            ca_path=access.ca_file,
+            scheme="Bearer",
+            token=access.token(),
+            certificate_path=access.cert_file,
+            private_key_path=access.key_file,
+        )
+
+    @kopf.on.startup(registry=handlers)
+    async def startup(**_: Any) -> None:
+        await application.start()
+
+    @kopf.on.cleanup(registry=handlers)
+    async def cleanup(**_: Any) -> None:
+        await application.stop()
+
+    @kopf.on.probe(registry=handlers, id="queue")
+    async def queue_length(**_: Any) -> int:
+        return len(application.queue)
+
+    return handlers

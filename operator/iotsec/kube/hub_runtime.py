@@ -1,0 +1,175 @@
+"""What the operator holds in memory of one Hub: its keys, its ledgers, its connection, and what the servers run."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from nats.aio.msg import Msg
+
+from iotsec.api.hub import HubSpec
+from iotsec.broker.connection import SystemConnection
+from iotsec.broker.distribution import Distribution, Servers
+from iotsec.decide import hub as hub_decisions
+from iotsec.decide import trust
+from iotsec.decide.account import AccountToken
+from iotsec.decide.ledger import Ledger, Revocation, with_revocations
+from iotsec.decide.views import AccountView, HubView
+from iotsec.kube.keys import Key
+
+
+@dataclass(slots=True)
+class AccountRuntime:
+    """One account: what is written down, what was asked for since, and what the servers run."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    requested: dict[str, Revocation] = field(default_factory=dict)
+    token: AccountToken | None = None
+    distribution: Distribution | None = None
+    live: Ledger | None = None
+    signers_live: frozenset[str] = frozenset()
+    full: str = ""
+
+    def wanted(self, now: int) -> Ledger:
+        """Return the ledger with what was asked for."""
+        return with_revocations(self.ledger, self.requested.values(), now=now)
+
+
+class HubRuntime:
+    """One Hub in memory. Nothing here is worth saving: a restart reads all of it back."""
+
+    def __init__(self, key: Key, *, changed: Callable[[], None], mint: Callable[["HubRuntime"], bytes]) -> None:
+        """Prepare; ``changed`` is called when the connection or the servers change."""
+        self.key = key
+        self.spec: HubSpec | None = None
+        self.generation = 0
+        self.seeds: trust.TrustSeeds | None = None
+        self.trust: trust.TrustRoot | None = None
+        self.system_jwt = ""
+        self.config: Mapping[str, bytes] = {}
+        self.accounts: dict[str, AccountRuntime] = {}
+        self.system = AccountRuntime()
+        self.verified_at = float("-inf")
+        self.pushed_at = float("-inf")
+        self.stale = True
+        """Its Secrets must be read (again)."""
+        self.view: HubView | None = None
+        self.waiting: set[Key] = set()
+        """Identities to look at again when anything here changes."""
+        self._changed = changed
+        self.connection = SystemConnection(
+            hub=f"{key.namespace}/{key.name}",
+            servers=lambda: tuple(self.spec.nats.servers) if self.spec else (),
+            mint=lambda: mint(self),
+            changed=self._reconnected,
+            heard=self._heard,
+        )
+        self.servers = Servers(self.connection)
+        self._task: asyncio.Task[None] | None = None
+
+    def connect(self) -> None:
+        """Start the connection, once."""
+        if self._task is None:
+            self._task = asyncio.create_task(self.connection.run(), name=f"nats {self.key}")
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def request(self, revocations: Iterable[Revocation]) -> bool:
+        """Ask for revocations; tell whether any is new."""
+        new = False
+        for revocation in revocations:
+            account = self._account_of(revocation.account)
+            if account is None or account.ledger.covers(revocation):
+                continue
+            known = account.requested.get(revocation.key)
+            if known is None or (known.at, known.until) < (revocation.at, revocation.until):
+                account.requested[revocation.key] = revocation
+                new = True
+        return new
+
+    def refresh_view(self) -> bool:
+        """Make the picture that identities decide by; tell whether it changed."""
+        if self.trust is None or self.spec is None:
+            return False
+        view = HubView(
+            namespace=self.key.namespace,
+            name=self.key.name,
+            spec=self.spec,
+            accounts=MappingProxyType(
+                {
+                    name: AccountView(
+                        keys=self.trust.accounts[name],
+                        recorded=_with_requested(account),
+                        live=account.live,
+                        signers_live=account.signers_live,
+                    )
+                    for name, account in self.accounts.items()
+                }
+            ),
+            problem=self.connection.problem,
+        )
+        changed = self.view != view
+        self.view = view
+        return changed
+
+    def state(self) -> hub_decisions.HubState:
+        """Return what the Hub's status is made of."""
+        root = self.trust
+        if root is None:
+            raise RuntimeError("the Hub's keys are not loaded")
+        everyone = (self.system, *self.accounts.values())
+        behind = {id_ for a in everyone if a.distribution for id_ in a.distribution.behind}
+        unknown = any(a.distribution is None for a in everyone)
+        known = self.servers.known
+        return hub_decisions.HubState(
+            operator_key=root.operator.public,
+            system_key=root.system.public,
+            accounts=[
+                hub_decisions.AccountState(
+                    name=name,
+                    public_key=root.accounts[name].identity.public,
+                    issued_at=account.ledger.issued_at,
+                    revocations=len(account.ledger.entries),
+                    servers=len(known.keys() - account.distribution.behind) if account.distribution else 0,
+                )
+                for name, account in self.accounts.items()
+            ],
+            servers=[
+                hub_decisions.ServerState(s.name, s.version, current=not unknown and s.id not in behind)
+                for s in known.values()
+            ],
+            problem=self.connection.problem,
+            refused=self.connection.refused,
+            push_error=next((a.distribution.error for a in everyone if a.distribution and a.distribution.error), ""),
+            full=next((a.full for a in everyone if a.full), ""),
+        )
+
+    def _account_of(self, public: str) -> AccountRuntime | None:
+        if self.trust is None:
+            return None
+        return next((self.accounts[n] for n, k in self.trust.accounts.items() if k.identity.public == public), None)
+
+    def _heard(self, heartbeat: Msg) -> None:
+        if self.servers.heard(heartbeat.data):
+            # A server that returns may run what it had when it left: tell it before anybody uses that.
+            self.verified_at = float("-inf")
+            self._changed()
+
+    def _reconnected(self) -> None:
+        self.verified_at = float("-inf")
+        self._changed()
+
+
+def _with_requested(account: AccountRuntime) -> Ledger:
+    if not account.requested:
+        return account.ledger
+    entries = dict(account.ledger.entries)
+    for key, revocation in account.requested.items():
+        at, until = entries.get(key, (0, 0))
+        entries[key] = (max(at, revocation.at), max(until, revocation.until))
+    return replace(account.ledger, entries=MappingProxyType(entries))

@@ -1,0 +1,240 @@
+"""The worker for Hubs: keys and configuration first, then the servers, then the status."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from iotsec.api.hub import Hub, parse_hub
+from iotsec.api.model import SpecError
+from iotsec.broker.connection import UnavailableError
+from iotsec.decide import conditions, hub as hub_decisions, names
+from iotsec.decide.conditions import Condition, Reason
+from iotsec.decide.secrets import Owner
+from iotsec.decide.trust import TrustDamagedError
+from iotsec.kube.accounts import AccountPusher
+from iotsec.kube.client import Client
+from iotsec.kube.events import Event, EventRecorder
+from iotsec.kube.finalizers import add_finalizer, remove_finalizer
+from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.hub_secrets import HubSecrets, SecretTakenError, TrustMissingError
+from iotsec.kube.identity_cache import IdentityCache
+from iotsec.kube.keys import Key
+from iotsec.kube.queue import WorkQueue
+from iotsec.kube.resources import HUBS
+from iotsec.kube.status_writer import write_status
+
+log = structlog.get_logger()
+
+VERIFY_SECONDS = 20.0
+_RETRY_SECONDS = 1.0
+_CONFLICT_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class HubRecord:
+    """A Hub as the watch showed it last."""
+
+    body: Mapping[str, Any]
+    status: Mapping[str, Any]
+
+
+class Hubs:
+    """Every Hub: its record, its runtime, and the work on it."""
+
+    def __init__(
+        self,
+        client: Client,
+        queue: WorkQueue[Key],
+        identities: IdentityCache,
+        secrets: HubSecrets,
+        pusher: AccountPusher,
+        events: EventRecorder,
+        *,
+        mint: Callable[[HubRuntime], bytes],
+        clock: Callable[[], int],
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._identities = identities
+        self._secrets = secrets
+        self._pusher = pusher
+        self._events = events
+        self._mint = mint
+        self._clock = clock
+        self._records: dict[Key, HubRecord] = {}
+        self._runtimes: dict[Key, HubRuntime] = {}
+
+    def runtime(self, namespace: str, name: str) -> HubRuntime | None:
+        """Return what is held of a Hub that exists."""
+        key = Key(HUBS.kind, namespace, name)
+        return self._runtimes.get(key) if key in self._records else None
+
+    def runtimes(self) -> tuple[HubRuntime, ...]:
+        """Return all Hubs' runtimes."""
+        return tuple(self._runtimes.values())
+
+    def upsert(self, body: Mapping[str, Any]) -> None:
+        """Take in a Hub as an event shows it."""
+        metadata = body["metadata"]
+        key = Key(HUBS.kind, metadata["namespace"], metadata["name"])
+        before = self._records.get(key)
+        if before and int(metadata["resourceVersion"]) <= int(before.body["metadata"]["resourceVersion"]):
+            return
+        self._records[key] = HubRecord(body, body.get("status") or {})
+        self._queue.add(key)
+
+    def gone(self, namespace: str, name: str) -> None:
+        """Take in that a Hub no longer exists."""
+        key = Key(HUBS.kind, namespace, name)
+        if self._records.pop(key, None) is not None:
+            self._queue.add(key)
+
+    def secret_changed(self, namespace: str, name: str) -> None:
+        """Take in that somebody touched a Secret of a Hub."""
+        key = Key(HUBS.kind, namespace, name)
+        if runtime := self._runtimes.get(key):
+            runtime.stale = True
+            self._queue.add(key)
+
+    async def close(self) -> None:
+        """End every connection."""
+        for runtime in self._runtimes.values():
+            await runtime.close()
+
+    async def reconcile(self, key: Key) -> None:
+        """Bring one Hub in order."""
+        record = self._records.get(key)
+        if record is None:
+            await self._forget(key)
+            return
+        try:
+            hub = parse_hub(record.body)
+        except SpecError as error:
+            await self._tell(key, record, conditions.stalled(Reason.INVALID_SPEC, str(error)))
+            return
+        runtime = self._runtimes.get(key)
+        if runtime is None:
+            runtime = HubRuntime(key, changed=lambda: self._queue.add(key), mint=self._mint)
+            self._runtimes[key] = runtime
+        if hub.metadata.deletion_timestamp is None and names.FINALIZER not in hub.metadata.finalizers:
+            await add_finalizer(self._client, HUBS, key.namespace, key.name)
+        respecified = runtime.generation != hub.metadata.generation
+        runtime.spec, runtime.generation = hub.spec, hub.metadata.generation
+        owner = Owner(HUBS.kind, key.name, hub.metadata.uid)
+        try:
+            if runtime.stale or respecified:
+                had_keys = bool(record.status.get("operatorPublicKey"))
+                await self._secrets.bring_up(runtime, owner, had_keys=had_keys, now=self._clock())
+                runtime.stale = False
+        except TrustMissingError as error:
+            await self._tell(key, record, hub_decisions.trust_lost(str(error)))
+            self._queue.add_after(key, _CONFLICT_SECONDS)
+            return
+        except (SecretTakenError, TrustDamagedError) as error:
+            reason = Reason.SECRET_CONFLICT if isinstance(error, SecretTakenError) else Reason.TRUST_LOST
+            await self._tell(key, record, conditions.stalled(reason, str(error)))
+            self._queue.add_after(key, _CONFLICT_SECONDS)
+            return
+        runtime.connect()
+        if hub.metadata.deletion_timestamp is not None:
+            users = [f"{k.kind} {k.namespace}/{k.name}" for k in self._identities.of_hub((key.namespace, key.name))]
+            if not users:
+                await self._retire(key, record, hub, runtime)
+                return
+            await self._distribute(runtime, owner)
+            self._wake(runtime, everybody=respecified)
+            await self._tell(key, record, hub_decisions.in_use(users), runtime)
+            self._queue.add_after(key, _RETRY_SECONDS)
+            return
+        if respecified or record.status.get("operatorPublicKey") is None:
+            # The servers may not exist yet, and cannot start before they have read what was just written.
+            await self._tell(key, record, self._conditions(runtime), runtime)
+        await self._distribute(runtime, owner)
+        self._wake(runtime, everybody=respecified)
+        await self._tell(key, record, self._conditions(runtime), runtime)
+
+    async def _distribute(self, runtime: HubRuntime, owner: Owner) -> None:
+        try:
+            arrived = await self._pusher.distribute(runtime, owner)
+            self._queue.add_after(runtime.key, VERIFY_SECONDS if arrived else _RETRY_SECONDS)
+        except UnavailableError as error:
+            log.debug("servers not available", hub=str(runtime.key), error=str(error))
+            self._queue.add_after(runtime.key, _RETRY_SECONDS)
+
+    def _conditions(self, runtime: HubRuntime) -> tuple[Condition, ...]:
+        return hub_decisions.hub_conditions(runtime.key.name, runtime.state())
+
+    def _wake(self, runtime: HubRuntime, *, everybody: bool) -> None:
+        """Look again at whom a change here concerns."""
+        changed = runtime.refresh_view()
+        if everybody:
+            for identity in self._identities.of_hub((runtime.key.namespace, runtime.key.name)):
+                self._queue.add(identity)
+            runtime.waiting.clear()
+        elif changed:
+            for identity in runtime.waiting:
+                self._queue.add(identity)
+            runtime.waiting.clear()
+
+    async def _retire(self, key: Key, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
+        """Nobody uses it: let its accounts end on the servers, then its Secrets, then the object."""
+        was_live = bool(record.status.get("servers"))
+        forced = names.FORCE_DELETE in hub.metadata.annotations
+        if was_live and not forced:
+            try:
+                await self._pusher.retire(runtime)
+            except UnavailableError as error:
+                message = (
+                    f"its accounts cannot be retired: {error}. To delete the Hub all the same, "
+                    f"annotate it {names.FORCE_DELETE}=true"
+                )
+                await self._tell(key, record, conditions.waiting(Reason.NATS_UNAVAILABLE, message), runtime)
+                self._queue.add_after(key, _RETRY_SECONDS)
+                return
+        await runtime.close()
+        await self._secrets.let_go(runtime, hub.metadata.uid)
+        await remove_finalizer(self._client, HUBS, key.namespace, key.name)
+        log.info("hub deleted", hub=str(key), action="delete")
+
+    async def _forget(self, key: Key) -> None:
+        runtime = self._runtimes.pop(key, None)
+        if runtime is None:
+            return
+        await runtime.close()
+        for identity in self._identities.of_hub((key.namespace, key.name)):
+            self._queue.add(identity)
+
+    async def _tell(
+        self, key: Key, record: HubRecord, wanted: tuple[Condition, ...], runtime: HubRuntime | None = None
+    ) -> None:
+        metadata = record.body["metadata"]
+        status = hub_decisions.hub_status(
+            record.status,
+            wanted,
+            generation=metadata["generation"],
+            now=self._clock(),
+            hub=key.name,
+            state=runtime.state() if runtime and runtime.trust else None,
+        )
+        before = conditions.reason_of(record.status, conditions.READY)
+        if not await write_status(
+            self._client, HUBS, key.namespace, key.name, previous=record.status, wanted=status
+        ):
+            return
+        record.status = status
+        ready = next((c for c in wanted if c.type == conditions.READY), None)
+        if ready is not None and str(ready.reason) != before:
+            log.info("hub status", hub=str(key), reason=str(ready.reason), message=ready.message, action="status")
+            self._events.record(
+                Event(
+                    key=key,
+                    api_version=HUBS.api_version,
+                    uid=metadata["uid"],
+                    type="Normal" if ready.status == "True" else "Warning",
+                    reason=ready.reason,
+                    note=ready.message,
+                    action="Reconcile",
+                )
+            )

@@ -1,0 +1,100 @@
+"""A list and a watch of one resource, told as what is there and what is gone.
+
+Unlike a bare watch it also tells what vanished while nobody watched: after each list, what is no longer there is
+reported gone. Three lines a kind, no decisions; it is what the identities and our Secrets, of which there are many, come in by.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import structlog
+
+from iotsec.kube.client import Client
+from iotsec.kube.errors import ApiError, GoneError
+from iotsec.kube.resources import Resource
+
+Object = Mapping[str, Any]
+
+_RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+log = structlog.get_logger()
+
+
+class Informer:
+    """Keeps ``upsert`` and ``gone`` told of one resource; ``gone`` gets ``(namespace, name)`` and is called once each."""
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        upsert: Callable[[Object], None],
+        gone: Callable[[str, str], None],
+        selector: str = "",
+        metadata_only: bool = False,
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._upsert = upsert
+        self._gone = gone
+        self._selector = selector
+        self._metadata_only = metadata_only
+        self._known: set[tuple[str, str]] = set()
+        self.synced = asyncio.Event()
+        """Set once everything there was has been told."""
+
+    async def run(self) -> None:
+        """List and watch for ever; every failure is retried, a stale watch lists again."""
+        failures = 0
+        version = ""
+        while True:
+            try:
+                version = version or await self._list()
+                self.synced.set()
+                version = await self._watch(version)
+                failures = 0
+            except GoneError:
+                version = ""
+            except (ApiError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+                log.warning("watch interrupted", resource=self._resource.plural, error=str(error) or type(error).__name__)
+                version = ""
+                await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
+                failures += 1
+
+    async def _list(self) -> str:
+        seen: set[tuple[str, str]] = set()
+        version = ""
+        async for items, version in self._client.list_pages(  # noqa: B007 - the last one counts
+            self._resource, selector=self._selector, metadata_only=self._metadata_only
+        ):
+            for item in items:
+                metadata = item["metadata"]
+                seen.add((metadata["namespace"], metadata["name"]))
+                self._upsert(item)
+        for namespace, name in self._known - seen:
+            self._gone(namespace, name)
+        self._known = seen
+        return version
+
+    async def _watch(self, version: str) -> str:
+        events = self._client.watch(
+            self._resource, version, selector=self._selector, metadata_only=self._metadata_only
+        )
+        with suppress(asyncio.IncompleteReadError):
+            async for event in events:
+                item = event["object"]
+                metadata = item["metadata"]
+                version = metadata["resourceVersion"]
+                if event["type"] == "BOOKMARK":
+                    continue
+                identifier = (metadata["namespace"], metadata["name"])
+                if event["type"] == "DELETED":
+                    self._known.discard(identifier)
+                    self._gone(*identifier)
+                else:
+                    self._known.add(identifier)
+                    self._upsert(item)
+        return version

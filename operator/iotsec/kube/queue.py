@@ -1,0 +1,101 @@
+"""A work queue with client-go's semantics: one worker a key, no key twice, back-off by key, and add-after.
+
+Its one heap of due times is also the rotation clock: a renewal in three weeks is an ``add_after``.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+
+_BACKOFF_FIRST = 0.1
+_BACKOFF_MAX = 60.0
+
+
+class WorkQueue(Generic[K]):
+    """Keys to work on. All methods belong to one event loop; times are its clock's, in seconds."""
+
+    def __init__(self) -> None:
+        self._ready: deque[K] = deque()
+        self._queued: set[K] = set()
+        self._working: set[K] = set()
+        self._dirty: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._sequence = 0
+        self._wake = asyncio.Event()
+        self._available = asyncio.Semaphore(0)
+
+    def add(self, key: K) -> None:
+        """Queue a key; once is enough, also while it waits; a key being worked on is worked on again afterwards."""
+        if key in self._working:
+            self._dirty.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._ready.append(key)
+            self._available.release()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Queue a key later; of several times for one key the earliest counts."""
+        due = asyncio.get_running_loop().time() + max(0.0, seconds)
+        if key in self._due and self._due[key] <= due:
+            return
+        self._due[key] = due
+        self._sequence += 1
+        heapq.heappush(self._heap, (due, self._sequence, key))
+        if self._heap[0][0] == due:
+            self._wake.set()
+
+    def add_failed(self, key: K, *, at_least: float = 0.0) -> float:
+        """Queue a key again after its back-off, which doubles with each failure; return the wait in seconds."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = max(at_least, min(_BACKOFF_MAX, _BACKOFF_FIRST * 2.0**failures))
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """Work on the key went well: its next failure starts from the shortest wait."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        """Wait for a key and take it; call :meth:`done` when the work is over."""
+        await self._available.acquire()
+        key = self._ready.popleft()
+        self._queued.discard(key)
+        self._working.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """Give the key back."""
+        self._working.discard(key)
+        if key in self._dirty:
+            self._dirty.discard(key)
+            self.add(key)
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def idle(self) -> bool:
+        """Tell whether nothing is queued or worked on; what is due later does not count."""
+        return not self._ready and not self._working
+
+    async def run_clock(self) -> None:
+        """Move keys that fall due into the queue, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            while self._heap and self._heap[0][0] <= loop.time():
+                due, _, key = heapq.heappop(self._heap)
+                if self._due.get(key) == due:
+                    del self._due[key]
+                    self.add(key)
+            wait = self._heap[0][0] - loop.time() if self._heap else None
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
