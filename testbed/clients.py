@@ -1,0 +1,89 @@
+"""What a device does: log in with its creds file, publish, subscribe, be refused, be cut off."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import nats
+import nats.errors
+from nats.aio.client import Client, RawCredentials
+
+_SECONDS = 5
+
+
+@dataclass(slots=True)
+class Connected:
+    """A live connection, and what became of it."""
+
+    client: Client
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    closed_at: float = 0.0
+    """`time.monotonic()` of the moment the server ended it."""
+    errors: list[str] = field(default_factory=list)
+
+    async def may_publish(self, subject: str, payload: bytes = b"x") -> bool:
+        """Publish, and tell whether the server took it."""
+        return await self._is_allowed(f'publish to "{subject}"', self.client.publish(subject, payload))
+
+    async def may_subscribe(self, subject: str) -> bool:
+        """Subscribe, and tell whether the server took it."""
+        return await self._is_allowed(f'subscription to "{subject}"', self.client.subscribe(subject))
+
+    async def wait_closed(self, within: float = 10) -> float:
+        """Wait until the server ends the connection; return the moment (`time.monotonic()`)."""
+        async with asyncio.timeout(within):
+            await self.closed.wait()
+        return self.closed_at
+
+    async def _is_allowed(self, refusal: str, action: Awaitable[object]) -> bool:
+        self.errors.clear()
+        await action
+        await self.client.flush(_SECONDS)  # the server answers in order: a refusal comes before this pong
+        return not any(refusal.lower() in error.lower() for error in self.errors)
+
+
+@asynccontextmanager
+async def connect_as(url: str, creds: str, *, inbox_prefix: str = "_INBOX") -> AsyncIterator[Connected]:
+    """Log in with a creds file; raises what nats-py raises where the server refuses."""
+    connected = Connected(Client())
+
+    async def on_closed() -> None:
+        connected.closed_at = time.monotonic()
+        connected.closed.set()
+
+    async def on_error(error: Exception) -> None:
+        connected.errors.append(str(error))
+
+    await connected.client.connect(
+        url,
+        user_credentials=RawCredentials(creds),
+        allow_reconnect=False,
+        connect_timeout=_SECONDS,
+        inbox_prefix=inbox_prefix.encode(),
+        closed_cb=on_closed,
+        error_cb=on_error,
+    )
+    try:
+        yield connected
+    finally:
+        if not connected.client.is_closed:
+            await connected.client.close()
+
+
+async def is_refused(url: str, creds: str) -> bool:
+    """Try to log in, and tell whether the server refuses these credentials (and not merely fails to answer)."""
+    try:
+        async with connect_as(url, creds) as connected:
+            await connected.client.flush(_SECONDS)
+    except nats.errors.Error as error:
+        return "uthorization" in str(error) or "uthentication" in str(error)
+    return False
+
+
+async def wait_accepted(url: str, creds: str, *, within: float = 10) -> None:
+    """Wait until the server lets these credentials in."""
+    async with asyncio.timeout(within):
+        while await is_refused(url, creds):
+            await asyncio.sleep(0.05)

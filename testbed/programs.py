@@ -1,0 +1,56 @@
+"""The programs the testbed runs: what they are called, which version is good enough, where their source is."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+Version = tuple[int, int, int]
+
+GO_MODULE = Path(__file__).parent / "go"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that is looked for, and its oldest version that will do."""
+
+    name: str
+    minimum: Version
+    ask_version: tuple[str, ...] = ("--version",)
+    package: str | None = None
+    """Its Go package, for those that are built when none is found."""
+
+    version_variable: str | None = None
+    """The Go variable that makes it know its own version."""
+
+
+def read_version(text: str) -> Version | None:
+    """The first thing in `text` that looks like a version, "v1.36.3" or "go1.27"."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+def pinned(line: str) -> str:
+    """The version that go.mod gives to `line`, a module's name or the word "go"."""
+    found = re.search(rf"^\s*{re.escape(line)} v?(\S+)", (GO_MODULE / "go.mod").read_text(), re.MULTILINE)
+    if not found:
+        raise LookupError(f"testbed/go/go.mod does not mention {line}")
+    return found[1]
+
+
+def _kubernetes(name: str, minimum: Version, ask_version: tuple[str, ...] = ("--version",)) -> Program:
+    return Program(
+        name, minimum, ask_version, f"k8s.io/kubernetes/cmd/{name}", "k8s.io/component-base/version.gitVersion"
+    )
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program("etcd", (3, 6, 0), package="go.etcd.io/etcd/server/v3"),
+        _kubernetes("kube-apiserver", (1, 36, 0)),
+        _kubernetes("kube-controller-manager", (1, 36, 0)),
+        _kubernetes("kubectl", (1, 0, 0), ("version", "--client")),
+        Program("nats-server", (2, 15, 1)),
+        Program("go", read_version(pinned("go")) or (0, 0, 0), ("version",)),
+    )
+}

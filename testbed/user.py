@@ -1,0 +1,142 @@
+"""What a person with kubectl does, in the words of a test: apply, get, delete, wait until ready."""
+
+import http.client
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from testbed.api import Api, RequestRefusedError
+from testbed.waiting import wait_until
+
+Object = dict[str, Any]
+
+_OURS = "/apis/iotsec.dev/v1alpha1"
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
+
+class User:
+    """An administrator's hands, in one namespace."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self.api = api
+        self.namespace = namespace
+
+    def apply(self, kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> Object:
+        """Server-side apply a Hub or a Device; raises `RequestRefusedError` where admission refuses it."""
+        body = {
+            "apiVersion": "iotsec.dev/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": self.namespace, **metadata},
+            "spec": spec,
+        }
+        path = f"{self._path(kind, name)}?fieldManager=user&force=true"
+
+        def applied() -> Object | None:
+            try:
+                return self.api.request("PATCH", path, body, content_type=_APPLY)
+            except RequestRefusedError as error:
+                # Just after a CustomResourceDefinition is created its kind is not served for a moment.
+                if error.status in _RETRIED:
+                    return None
+                raise
+
+        return wait_until(applied, what=f"apply {kind} {name}")
+
+    def apply_hub(self, name: str, servers: list[str], **spec: Any) -> Object:
+        """Apply a Hub of these NATS servers."""
+        return self.apply("Hub", name, {"nats": {"servers": servers}, **spec})
+
+    def apply_device(self, name: str, hub: str = "plant", **spec: Any) -> Object:
+        """Apply a Device of a Hub."""
+        return self.apply("Device", name, {"hubRef": {"name": hub}, **spec})
+
+    def get(self, kind: str, name: str) -> Object | None:
+        """Return the object, or None where there is none."""
+        try:
+            return self.api.request("GET", self._path(kind, name))
+        except RequestRefusedError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def patch(self, kind: str, name: str, body: Mapping[str, Any]) -> Object:
+        """Merge-patch any object of this namespace."""
+        return self.api.request("PATCH", self._path(kind, name), body, content_type=_MERGE)
+
+    def create(self, kind: str, name: str, **body: Any) -> Object:
+        """Create a plain object, a Secret for instance."""
+        path = self._path(kind, name).rpartition("/")[0]
+        return self.api.request("POST", path, {"metadata": {"name": name}, **body})
+
+    def delete(self, kind: str, name: str) -> None:
+        """Ask for the object's deletion, as `kubectl delete --wait=false` does."""
+        self.api.request("DELETE", self._path(kind, name))
+
+    def wait_gone(self, kind: str, name: str, *, within: float = 30) -> None:
+        """Wait until the object is no more."""
+        wait_until(lambda: self.get(kind, name) is None, within=within, what=f"{kind} {name} is gone")
+
+    def wait_for(self, kind: str, name: str, condition: Callable[[Object], bool], *, within: float = 30) -> Object:
+        """Wait until the object exists and fulfils a condition."""
+
+        def fulfilled() -> Object | None:
+            found = self.get(kind, name)
+            return found if found is not None and condition(found) else None
+
+        try:
+            return wait_until(fulfilled, within=within, what=f"{kind} {name}")
+        except TimeoutError as error:
+            found = self.get(kind, name) or {}
+            raise TimeoutError(f"{error}; its status: {found.get('status')}") from None
+
+    def wait_ready(self, kind: str, name: str, *, within: float = 30) -> Object:
+        """Wait until it is Ready as its latest spec says."""
+        return self.wait_for(
+            kind,
+            name,
+            lambda o: o["status"].get("observedGeneration") == o["metadata"]["generation"]
+            and condition_of(o, "Ready").get("status") == "True",
+            within=within,
+        )
+
+    def wait_reason(self, kind: str, name: str, reason: str, *, condition: str = "Ready", within: float = 30) -> Object:
+        """Wait until a condition gives this reason."""
+        return self.wait_for(kind, name, lambda o: condition_of(o, condition).get("reason") == reason, within=within)
+
+    def secret(self, name: str) -> dict[str, bytes] | None:
+        """Return a Secret's data, decoded, or None where there is no such Secret."""
+        found = self.get("Secret", name)
+        return None if found is None else {k: b64decode(v) for k, v in (found.get("data") or {}).items()}
+
+    def wait_secret(self, name: str, *, within: float = 30) -> dict[str, bytes]:
+        """Wait for a Secret and return its data."""
+        return wait_until(lambda: self.secret(name), within=within, what=f"Secret {name}")
+
+    def creds(self, device: str, key: str = "nats.creds") -> str:
+        """Return a Device's creds file."""
+        return self.wait_secret(f"{device}-device-creds")[key].decode()
+
+    def events(self, kind: str, name: str) -> list[Object]:
+        """Return the events about an object."""
+        items = self.api.request("GET", f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events")["items"]
+        return [e for e in items if e["regarding"]["kind"] == kind and e["regarding"]["name"] == name]
+
+    def is_serving(self) -> bool:
+        """Tell whether the API server answers."""
+        try:
+            return self.api.ready()
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def _path(self, kind: str, name: str) -> str:
+        root = {"Secret": "/api/v1", "ConfigMap": "/api/v1"}.get(kind, _OURS)
+        return f"{root}/namespaces/{self.namespace}/{kind.lower()}s/{name}"
+
+
+def condition_of(thing: Object, kind: str) -> Object:
+    """Return a condition of an object, or an empty one."""
+    conditions = (thing.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] == kind), {})

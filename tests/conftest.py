@@ -1,0 +1,42 @@
+"""What tests share: one control plane for all, a namespace for each."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from kubernetes import client, config
+
+from testbed.binaries import CONTROL_PLANE, find
+from testbed.control_plane import ControlPlane
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install what is missing before any test's clock runs: the first time on a machine that takes minutes."""
+    wanted = any("control_plane" in getattr(item, "fixturenames", ()) for item in session.items)
+    if wanted and not session.config.option.collectonly:
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            for name in CONTROL_PLANE:
+                find(name)
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def admin(control_plane: ControlPlane) -> Iterator[client.ApiClient]:
+    with config.new_client_from_config(str(control_plane.kubeconfig)) as api:
+        yield api
+
+
+@pytest.fixture
+def namespace(admin: client.ApiClient) -> Iterator[str]:
+    """A namespace of the test's own; its deletion goes on in the background."""
+    core = client.CoreV1Api(admin)
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    core.create_namespace({"metadata": {"name": name}})
+    yield name
+    core.delete_namespace(name)
