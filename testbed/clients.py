@@ -40,7 +40,10 @@ class Connected:
     async def _is_allowed(self, refusal: str, action: Awaitable[object]) -> bool:
         self.errors.clear()
         await action
-        await self.client.flush(_SECONDS)  # the server answers in order: a refusal comes before this pong
+        # nats-py's ping overtakes what is still in its buffer, so the first flush only empties that; the server answers
+        # in order, so a refusal comes before the second pong.
+        await self.client.flush(_SECONDS)
+        await self.client.flush(_SECONDS)
         return not any(refusal.lower() in error.lower() for error in self.errors)
 
 
@@ -56,20 +59,28 @@ async def connect_as(url: str, creds: str, *, inbox_prefix: str = "_INBOX") -> A
     async def on_error(error: Exception) -> None:
         connected.errors.append(str(error))
 
-    await connected.client.connect(
-        url,
-        user_credentials=RawCredentials(creds),
-        allow_reconnect=False,
-        connect_timeout=_SECONDS,
-        inbox_prefix=inbox_prefix.encode(),
-        closed_cb=on_closed,
-        error_cb=on_error,
-    )
     try:
+        await connected.client.connect(
+            url,
+            user_credentials=RawCredentials(creds),
+            allow_reconnect=False,
+            connect_timeout=_SECONDS,
+            inbox_prefix=inbox_prefix.encode(),
+            closed_cb=on_closed,
+            error_cb=on_error,
+        )
         yield connected
     finally:
-        if not connected.client.is_closed:
-            await connected.client.close()
+        await _close(connected.client)
+
+
+async def _close(client: Client) -> None:
+    if not client.is_closed:
+        await client.close()
+    transport = client._transport  # noqa: SLF001 - nats-py forgets the socket of a login that was refused
+    if transport is not None:
+        transport.close()
+        await asyncio.sleep(0)
 
 
 async def is_refused(url: str, creds: str) -> bool:

@@ -1,0 +1,87 @@
+"""One control plane and one operator for all; a namespace, a Hub and servers of its own for each test."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from testbed.control_plane import ControlPlane
+from testbed.nats_cluster import NatsCluster
+from testbed.nats_server import NatsServer
+from testbed.operator import Operator
+from testbed.user import User
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A Hub `plant` that is Ready, and its one server."""
+
+    user: User
+    server: NatsServer
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+
+@dataclass(frozen=True)
+class ClusterSite:
+    """A Hub `plant` that is Ready, and its three servers."""
+
+    user: User
+    cluster: NatsCluster
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane with the project's manifests; named so that `control_plane` stays bare."""
+    manifests = [ROOT / "crds", ROOT / "manifests"]
+    with ControlPlane(tmp_path_factory.mktemp("plane"), manifests=manifests) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    with Operator(plane, tmp_path_factory.mktemp("operator")) as operator:
+        yield operator
+
+
+@pytest.fixture
+def user(plane: ControlPlane) -> Iterator[User]:
+    """A user in a namespace of the test's own."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    plane.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    yield User(plane.api, name)
+    plane.api.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A nats-server that does not run yet: it needs a Hub's configuration first."""
+    with NatsServer(tmp_path / "nats", interval="2s") as server:
+        yield server
+
+
+@pytest.fixture
+def site(operator: Operator, user: User, server: NatsServer) -> Site:  # noqa: ARG001 - it makes the Hub work
+    user.apply_hub("plant", [server.url])
+    server.mount(user.wait_secret("plant-nats-config"))
+    server.start()
+    user.wait_ready("Hub", "plant")
+    return Site(user, server)
+
+
+@pytest.fixture
+def cluster_site(operator: Operator, user: User, tmp_path: Path) -> Iterator[ClusterSite]:  # noqa: ARG001 - as above
+    with NatsCluster(tmp_path / "cluster", 3, interval="2s") as cluster:
+        user.apply_hub("plant", cluster.urls)
+        cluster.mount(user.wait_secret("plant-nats-config"))
+        cluster.start()
+        cluster.wait_ready()
+        user.wait_for("Hub", "plant", lambda hub: len(hub["status"].get("servers", ())) == 3)
+        user.wait_ready("Hub", "plant")
+        yield ClusterSite(user, cluster)
