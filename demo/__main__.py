@@ -86,9 +86,9 @@ def show(directory: Path) -> None:
             server.mount(user.wait_secret(f"{HUB}-nats-config"))
             server.start()
             user.wait_ready("Hub", HUB)
-            expect(True, f"Hub {HUB} Ready: nats-server runs with the Secret {HUB}-nats-config")
+            say(f"  ✓ Hub {HUB} Ready: nats-server runs with the Secret {HUB}-nats-config")
             user.wait_ready("Device", DEVICE)
-            expect(True, f"Device {DEVICE} Ready: creds in the Secret {DEVICE}-device-creds")
+            say(f"  ✓ Device {DEVICE} Ready: creds in the Secret {DEVICE}-device-creds")
             asyncio.run(show_device(user, server.url))
 
 

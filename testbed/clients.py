@@ -79,7 +79,7 @@ async def _close(client: Client) -> None:
         await client.close()
     transport = client._transport  # noqa: SLF001 - nats-py forgets the socket of a login that was refused
     if transport is not None:
-        transport.close()
+        transport.close()  # type: ignore[no-untyped-call]
         await asyncio.sleep(0)
 
 
@@ -96,5 +96,5 @@ async def is_refused(url: str, creds: str) -> bool:
 async def wait_accepted(url: str, creds: str, *, within: float = 10) -> None:
     """Wait until the server lets these credentials in."""
     async with asyncio.timeout(within):
-        while await is_refused(url, creds):
+        while await is_refused(url, creds):  # noqa: ASYNC110 - only another attempt tells
             await asyncio.sleep(0.05)

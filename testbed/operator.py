@@ -25,7 +25,8 @@ class Operator:
     def start(self) -> None:
         """Start it and wait until it knows everything there is and works on it."""
         kubeconfig = self._control_plane.kubeconfig_for(SERVICE_ACCOUNT)
-        command = [Path(sys.prefix) / "bin" / "iotsec", "run", "--kubeconfig", kubeconfig, "--log-level", self._log_level]
+        command: list[str | Path] = [Path(sys.prefix) / "bin" / "iotsec", "run", "--kubeconfig", kubeconfig]
+        command += ["--log-level", self._log_level]
         self._process = Process.serving(
             command, self.log, ready=lambda process: '"event": "started"' in process.output()
         )

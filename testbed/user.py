@@ -4,12 +4,13 @@ import http.client
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from testbed.api import Api, RequestRefusedError
 from testbed.waiting import wait_until
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 _OURS = "/apis/iotsec.dev/v1alpha1"
 _MERGE = "application/merge-patch+json"
@@ -43,7 +44,7 @@ class User:
                     return None
                 raise
 
-        return wait_until(applied, what=f"apply {kind} {name}")
+        return _first(applied, within=30, what=f"apply {kind} {name}")
 
     def apply_hub(self, name: str, servers: list[str], **spec: Any) -> Object:
         """Apply a Hub of these NATS servers."""
@@ -87,7 +88,7 @@ class User:
             return found if found is not None and condition(found) else None
 
         try:
-            return wait_until(fulfilled, within=within, what=f"{kind} {name}")
+            return _first(fulfilled, within=within, what=f"{kind} {name}")
         except TimeoutError as error:
             found = self.get(kind, name) or {}
             raise TimeoutError(f"{error}; its status: {found.get('status')}") from None
@@ -113,7 +114,7 @@ class User:
 
     def wait_secret(self, name: str, *, within: float = 30) -> dict[str, bytes]:
         """Wait for a Secret and return its data."""
-        return wait_until(lambda: self.secret(name), within=within, what=f"Secret {name}")
+        return _first(lambda: self.secret(name), within=within, what=f"Secret {name}")
 
     def creds(self, device: str, key: str = "nats.creds") -> str:
         """Return a Device's creds file."""
@@ -134,6 +135,14 @@ class User:
     def _path(self, kind: str, name: str) -> str:
         root = {"Secret": "/api/v1", "ConfigMap": "/api/v1"}.get(kind, _OURS)
         return f"{root}/namespaces/{self.namespace}/{kind.lower()}s/{name}"
+
+
+def _first(look: Callable[[], T | None], *, within: float, what: str) -> T:
+    """Return the first thing that is there."""
+    found = wait_until(look, within=within, what=what)
+    if found is None:
+        raise TimeoutError(what)
+    return found
 
 
 def condition_of(thing: Object, kind: str) -> Object:

@@ -98,7 +98,14 @@ class Application:
         )
         self.informers = [
             Informer(client, HUBS, upsert=self.hubs.upsert, gone=self.hubs.gone),
-            Informer(client, SECRETS, upsert=self._secret, gone=self._secret_gone, selector=names.COMPONENT, metadata_only=True),
+            Informer(
+                client,
+                SECRETS,
+                upsert=self._secret,
+                gone=self._secret_gone,
+                selector=names.COMPONENT,
+                metadata_only=True,
+            ),
             *(
                 Informer(
                     client,

@@ -15,7 +15,7 @@ from iotsec.settings import from_environment
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="iotsec", description="Security of IoT fleets on NATS, by Kubernetes objects.")
+    parser = argparse.ArgumentParser(prog="iotsec", description="Security of IoT fleets on NATS.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the operator")

@@ -5,7 +5,7 @@ Every error is an :class:`~iotsec.kube.errors.ApiError`; nothing is retried here
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import orjson
@@ -39,7 +39,7 @@ class Client:
         self._token: str | None = None
         self._token_read = float("-inf")
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             base_url=self._access.server,
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._access.ssl_context()),

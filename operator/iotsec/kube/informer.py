@@ -1,7 +1,7 @@
 """A list and a watch of one resource, told as what is there and what is gone.
 
 Unlike a bare watch it also tells what vanished while nobody watched: after each list, what is no longer there is
-reported gone. Three lines a kind, no decisions; it is what the identities and our Secrets, of which there are many, come in by.
+reported gone. It decides nothing.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class Informer:
-    """Keeps ``upsert`` and ``gone`` told of one resource; ``gone`` gets ``(namespace, name)`` and is called once each."""
+    """Keeps ``upsert`` and ``gone`` told of one resource; ``gone`` gets namespace and name, once for each that goes."""
 
     def __init__(
         self,
@@ -59,7 +59,8 @@ class Informer:
             except GoneError:
                 version = ""
             except (ApiError, aiohttp.ClientError, TimeoutError, ValueError) as error:
-                log.warning("watch interrupted", resource=self._resource.plural, error=str(error) or type(error).__name__)
+                cause = str(error) or type(error).__name__
+                log.warning("watch interrupted", resource=self._resource.plural, error=cause)
                 version = ""
                 await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
                 failures += 1
