@@ -58,6 +58,8 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
         RefusedError: with the reason, and what to write instead.
 
     """
+    if hub is None and observed.hub_trouble:
+        raise RefusedError(Reason.HUB_NOT_READY, observed.hub_trouble, stalled=False)
     if hub is None:
         reference = f"{identity.spec.hub_ref.namespace or identity.namespace}/{identity.spec.hub_ref.name}"
         raise RefusedError(Reason.HUB_NOT_FOUND, f"Hub {reference} does not exist yet", stalled=False)

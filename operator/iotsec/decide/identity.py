@@ -193,6 +193,12 @@ def _plan_refusal(
 
 def _plan_deletion(identity: Identity, hub: HubView | None, observed: Observed, *, now: int) -> Plan:
     """Cut off first, then let the Secrets go, then the object: after a crash anywhere the rest is still known."""
+    if observed.hub_trouble and hub is None and observed.secrets:
+        # The accounts are there, and nobody can sign what would cut this identity off.
+        wanted = conditions.waiting(Reason.HUB_NOT_READY, observed.hub_trouble)
+        return Plan(
+            status=_status(identity, wanted, now=now, granted=None, issued=None, renewal=None), settled=False
+        )
     pending = _pending(hub, _everything(identity, hub, observed, now), now)
     if pending:
         reason = Reason.NATS_UNAVAILABLE if hub and hub.problem else Reason.DELETING

@@ -88,5 +88,7 @@ class Observed:
     """The data of its current Secret, where a first look asked for it."""
     foreign_secret: bool = False
     """A Secret of the wanted name exists and is not ours."""
+    hub_trouble: str = ""
+    """Why the Hub, which exists, has no keys to issue with; empty while it has."""
     id_rival: Rival | None = None
     key_rival: Rival | None = None

@@ -54,6 +54,8 @@ class HubRuntime:
         self.stale = True
         """Its Secrets must be read (again)."""
         self.view: HubView | None = None
+        self.trouble = ""
+        """Why there is no view yet, where that needs somebody's help."""
         self.waiting: set[Key] = set()
         """Identities to look at again when anything here changes."""
         self._changed = changed

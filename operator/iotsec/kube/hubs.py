@@ -69,7 +69,7 @@ class Hubs:
     def runtime(self, namespace: str, name: str) -> HubRuntime | None:
         """Return what is held of a Hub that exists."""
         key = Key(HUBS.kind, namespace, name)
-        return self._runtimes.get(key) if key in self._records else None
+        return self._runtime(key) if key in self._records else None
 
     def runtimes(self) -> tuple[HubRuntime, ...]:
         """Return all Hubs' runtimes."""
@@ -109,15 +109,12 @@ class Hubs:
         if record is None:
             await self._forget(key)
             return
+        runtime = self._runtime(key)
         try:
             hub = parse_hub(record.body)
         except SpecError as error:
-            await self._tell(key, record, conditions.stalled(Reason.INVALID_SPEC, str(error)))
+            await self._stall(record, runtime, conditions.stalled(Reason.INVALID_SPEC, str(error)))
             return
-        runtime = self._runtimes.get(key)
-        if runtime is None:
-            runtime = HubRuntime(key, changed=lambda: self._queue.add(key), mint=self._mint)
-            self._runtimes[key] = runtime
         if hub.metadata.deletion_timestamp is None and names.FINALIZER not in hub.metadata.finalizers:
             await add_finalizer(self._client, HUBS, key.namespace, key.name)
         respecified = runtime.generation != hub.metadata.generation
@@ -127,15 +124,13 @@ class Hubs:
             if runtime.stale or respecified:
                 had_keys = bool(record.status.get("operatorPublicKey"))
                 await self._secrets.bring_up(runtime, owner, had_keys=had_keys, now=self._clock())
-                runtime.stale = False
+                runtime.stale, runtime.trouble = False, ""
         except TrustMissingError as error:
-            await self._tell(key, record, hub_decisions.trust_lost(str(error)))
-            self._queue.add_after(key, _CONFLICT_SECONDS)
+            await self._stall(record, runtime, hub_decisions.trust_lost(str(error)))
             return
         except (SecretTakenError, TrustDamagedError) as error:
             reason = Reason.SECRET_CONFLICT if isinstance(error, SecretTakenError) else Reason.TRUST_LOST
-            await self._tell(key, record, conditions.stalled(reason, str(error)))
-            self._queue.add_after(key, _CONFLICT_SECONDS)
+            await self._stall(record, runtime, conditions.stalled(reason, str(error)))
             return
         runtime.connect()
         if hub.metadata.deletion_timestamp is not None:
@@ -154,6 +149,20 @@ class Hubs:
         await self._distribute(runtime, owner)
         self._wake(runtime, everybody=respecified)
         await self._tell(key, record, self._conditions(runtime), runtime)
+
+    def _runtime(self, key: Key) -> HubRuntime:
+        if key not in self._runtimes:
+            self._runtimes[key] = HubRuntime(key, changed=lambda: self._queue.add(key), mint=self._mint)
+        return self._runtimes[key]
+
+    async def _stall(self, record: HubRecord, runtime: HubRuntime, wanted: tuple[Condition, ...]) -> None:
+        """Tell that a Hub needs somebody's help, its identities too; Secrets may be mended without a word to us."""
+        await self._tell(runtime.key, record, wanted)
+        trouble = f"its Hub needs help: {wanted[0].message}"
+        if runtime.view is None and runtime.trouble != trouble:
+            runtime.trouble = trouble
+            self._wake(runtime, everybody=True)
+        self._queue.add_after(runtime.key, _CONFLICT_SECONDS)
 
     async def _distribute(self, runtime: HubRuntime, owner: Owner) -> None:
         try:

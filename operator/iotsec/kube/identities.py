@@ -81,10 +81,9 @@ class Identities:
         hub = self._hubs.runtime(*record.hub)
         if hub is not None and hub.view is None:
             hub.waiting.add(key)
-        view = hub.view if hub else None
-        if hub is not None and view is None and not record.finalized and not record.deleting:
-            return  # the Hub is being brought up: it wakes whom it has
-        plan = await self._plan(key, identity, view, record)
+            if not hub.trouble:
+                return  # the Hub is being brought up, and wakes whom it has
+        plan = await self._plan(key, identity, hub, record)
         if plan is not None:
             await self._carry_out(key, identity, record, hub, plan)
 
@@ -102,13 +101,17 @@ class Identities:
             return  # the watch of the identities is a little behind: it will tell
         namespace, _, name = facts.hub.partition("/")
         hub = self._hubs.runtime(namespace, name)
+        if hub is not None and hub.view is None:
+            hub.waiting.add(key)  # it has keys, and cannot sign with them yet
+            return
         plan = plan_orphan(facts, hub.view if hub else None, now=self._clock())
         await self._revoke(key, hub, plan)
         for secret in plan.drop:
             await self._writer.let_go(secret)
             log.info("orphan cut off", object=str(owner), hub=facts.hub, action=plan.action)
 
-    async def _plan(self, key: Key, identity: Identity, view: HubView | None, record: Record) -> Plan | None:
+    async def _plan(self, key: Key, identity: Identity, hub: HubRuntime | None, record: Record) -> Plan | None:
+        view = hub.view if hub else None
         foreign = key in self._conflicts and await self._is_foreign(identity)
         if not foreign:
             self._conflicts.discard(key)
@@ -118,6 +121,7 @@ class Identities:
                 secrets=self._secrets.owned_by(record.uid),
                 contents=contents,
                 foreign_secret=foreign,
+                hub_trouble=hub.trouble if hub else "",
                 id_rival=self._cache.id_rival(key, _same_account(view)),
                 key_rival=self._cache.key_rival(key, _same_account(view)),
             )
