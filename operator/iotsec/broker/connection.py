@@ -52,6 +52,8 @@ class SystemConnection:
         self._last_error: Exception | None = None
         self.problem = "not connected to NATS yet"
         """Why there is no connection; empty while there is one."""
+        self.tried = False
+        """A first attempt came to an end, well or not."""
         self.refused = False
         """The servers are there and do not accept our credentials."""
 
@@ -116,7 +118,7 @@ class SystemConnection:
         await connection.subscribe("$SYS.SERVER.*.STATSZ", cb=on_heartbeat)
         previous, self._connection, self._closed = self._connection, connection, closed
         was_down = bool(self.problem)
-        self.problem, self.refused = "", False
+        self.problem, self.refused, self.tried = "", False, True
         await _close(previous)
         if was_down:
             log.info("connected", hub=self._hub, action="connect")
@@ -131,7 +133,8 @@ class SystemConnection:
             self.problem = "the NATS servers do not accept this Hub's operator: mount its config Secret and restart them"
         else:
             self.problem = f"no NATS server answers at {', '.join(self._servers())}"
-        if self.problem != known:
+        first, self.tried = not self.tried, True
+        if first or self.problem != known:
             log.warning("not connected", hub=self._hub, action="connect", error=text, attempt=attempt)
             self._changed()
 

@@ -18,6 +18,10 @@ from iotsec.decide.secrets import Issued, SecretFacts, SecretManifest
 from iotsec.decide.times import rfc3339, unix
 from iotsec.decide.views import HubView, Identity, Observed
 
+_CREDENTIALS = conditions.Condition(
+    conditions.CREDENTIALS_ISSUED, "True", Reason.ISSUED, "The Secret holds a valid credential"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SecretWrite:
@@ -108,6 +112,8 @@ def _plan_credential(
         salt=identity.uid,
     )
     wanted, settled = _credential_conditions(hub, granted, pending)
+    if not settled and _nothing_learned(identity, granted, issued, pending, Reason.ISSUED):
+        wanted = _issued_conditions(granted)
     return Plan(
         add_finalizer=not identity.finalized,
         write=_write(made, current),
@@ -130,34 +136,54 @@ def _write(made: Credential, current: SecretFacts | None) -> SecretWrite | None:
 def _credential_conditions(
     hub: HubView, granted: Grant, pending: tuple[Revocation, ...]
 ) -> tuple[tuple[conditions.Condition, ...], bool]:
-    issued = conditions.Condition(
-        conditions.CREDENTIALS_ISSUED, "True", Reason.ISSUED, "The Secret holds a valid credential"
-    )
     if pending:
         reason = Reason.NATS_UNAVAILABLE if hub.problem else Reason.REVOCATION_PENDING
         message = hub.problem or "the servers are being told to refuse the superseded credential"
-        return (*conditions.waiting(reason, message), issued), False
+        return (*conditions.waiting(reason, message), _CREDENTIALS), False
     if granted.signer.public not in granted.account.signers_live:
         reason = Reason.NATS_UNAVAILABLE if hub.problem else Reason.HUB_NOT_READY
         message = hub.problem or "the servers do not run this account's current JWT yet"
-        return (*conditions.waiting(reason, message), issued), False
+        return (*conditions.waiting(reason, message), _CREDENTIALS), False
+    return _issued_conditions(granted), True
+
+
+def _issued_conditions(granted: Grant) -> tuple[conditions.Condition, ...]:
     message = f"May connect as {granted.name} to account {granted.account_name}"
     if granted.unbounded:
         message += f"; reaches every subject by {', '.join(granted.unbounded)}"
-    return (*conditions.ready(message), issued), True
+    return (*conditions.ready(message), _CREDENTIALS)
+
+
+def _nothing_learned(
+    identity: Identity, granted: Grant, issued: Issued | None, pending: tuple[Revocation, ...], reason: Reason
+) -> bool:
+    """Tell whether the status was settled and nothing was heard of the servers since we started.
+
+    A restart of the operator while NATS is away is no news about any identity.
+    """
+    status = identity.status
+    account = granted.account
+    return (
+        account.live is None
+        and issued is not None
+        and status.get("observedGeneration") == identity.generation
+        and status.get("issuedAt") == rfc3339(issued.issued_at)
+        and conditions.reason_of(status, conditions.READY) == reason
+        and all(account.recorded.covers(revocation) for revocation in pending)
+    )
 
 
 def _plan_suspension(
     identity: Identity, hub: HubView, observed: Observed, current: SecretFacts | None, granted: Grant, *, now: int
 ) -> Plan:
     pending = _pending(hub, _everything(identity, hub, observed, now), now)
+    issued = current.issued if current else None
     wanted: tuple[conditions.Condition, ...]
-    if pending:
+    if pending and not _nothing_learned(identity, granted, issued, pending, Reason.SUSPENDED):
         wanted = conditions.waiting(Reason.REVOCATION_PENDING, hub.problem or "it is being cut off on every server")
     else:
         message = "Suspended: every server refuses it; set spec.suspended to false to let it in again"
         wanted = (conditions.Condition(conditions.READY, "False", Reason.SUSPENDED, message),)
-    issued = current.issued if current else None
     return Plan(
         add_finalizer=not identity.finalized and issued is not None,
         revoke=pending,

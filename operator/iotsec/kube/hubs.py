@@ -1,5 +1,6 @@
 """The worker for Hubs: keys and configuration first, then the servers, then the status."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,8 @@ import structlog
 from iotsec.api.hub import Hub, parse_hub
 from iotsec.api.model import SpecError
 from iotsec.broker.connection import UnavailableError
-from iotsec.decide import conditions, hub as hub_decisions, names
+from iotsec.decide import conditions, names
+from iotsec.decide import hub as hub_decisions
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.secrets import Owner
 from iotsec.decide.trust import TrustDamagedError
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 VERIFY_SECONDS = 20.0
 _RETRY_SECONDS = 1.0
 _CONFLICT_SECONDS = 30.0
+_FACTS_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -38,6 +41,7 @@ class HubRecord:
 
     body: Mapping[str, Any]
     status: Mapping[str, Any]
+    told_at: float = float("-inf")
 
 
 class Hubs:
@@ -82,7 +86,8 @@ class Hubs:
         before = self._records.get(key)
         if before and int(metadata["resourceVersion"]) <= int(before.body["metadata"]["resourceVersion"]):
             return
-        self._records[key] = HubRecord(body, body.get("status") or {})
+        told_at = before.told_at if before else float("-inf")
+        self._records[key] = HubRecord(body, body.get("status") or {}, told_at)
         self._queue.add(key)
 
     def gone(self, namespace: str, name: str) -> None:
@@ -139,15 +144,17 @@ class Hubs:
                 await self._retire(key, record, hub, runtime)
                 return
             await self._distribute(runtime, owner)
-            self._wake(runtime, everybody=respecified)
+            self._wake(runtime)
             await self._tell(key, record, hub_decisions.in_use(users), runtime)
             self._queue.add_after(key, _RETRY_SECONDS)
             return
-        if respecified or record.status.get("operatorPublicKey") is None:
+        if record.status.get("operatorPublicKey") is None:
             # The servers may not exist yet, and cannot start before they have read what was just written.
             await self._tell(key, record, self._conditions(runtime), runtime)
+        if not runtime.connection.tried:
+            return  # nothing is known yet; how the attempt ends brings us back
         await self._distribute(runtime, owner)
-        self._wake(runtime, everybody=respecified)
+        self._wake(runtime)
         await self._tell(key, record, self._conditions(runtime), runtime)
 
     def _runtime(self, key: Key) -> HubRuntime:
@@ -161,7 +168,7 @@ class Hubs:
         trouble = f"its Hub needs help: {wanted[0].message}"
         if runtime.view is None and runtime.trouble != trouble:
             runtime.trouble = trouble
-            self._wake(runtime, everybody=True)
+            self._wake(runtime)
         self._queue.add_after(runtime.key, _CONFLICT_SECONDS)
 
     async def _distribute(self, runtime: HubRuntime, owner: Owner) -> None:
@@ -175,14 +182,13 @@ class Hubs:
     def _conditions(self, runtime: HubRuntime) -> tuple[Condition, ...]:
         return hub_decisions.hub_conditions(runtime.key.name, runtime.state())
 
-    def _wake(self, runtime: HubRuntime, *, everybody: bool) -> None:
-        """Look again at whom a change here concerns."""
+    def _wake(self, runtime: HubRuntime) -> None:
+        """Look again at whom a change here concerns: all of its identities where the spec changed, else who waits."""
+        before = runtime.view
         changed = runtime.refresh_view()
-        if everybody:
-            for identity in self._identities.of_hub((runtime.key.namespace, runtime.key.name)):
-                self._queue.add(identity)
-            runtime.waiting.clear()
-        elif changed:
+        if runtime.view is None or (changed and (before is None or before.spec != runtime.view.spec)):
+            runtime.waiting.update(self._identities.of_hub((runtime.key.namespace, runtime.key.name)))
+        if changed or runtime.view is None:
             for identity in runtime.waiting:
                 self._queue.add(identity)
             runtime.waiting.clear()
@@ -228,11 +234,16 @@ class Hubs:
             state=runtime.state() if runtime and runtime.trust else None,
         )
         before = conditions.reason_of(record.status, conditions.READY)
+        now = asyncio.get_running_loop().time()
+        if status.get("conditions") == record.status.get("conditions") and now - record.told_at < _FACTS_SECONDS:
+            # Only counts and times moved, as with every push: told often, they would be a write for each.
+            self._queue.add_after(key, _FACTS_SECONDS - (now - record.told_at))
+            return
         if not await write_status(
             self._client, HUBS, key.namespace, key.name, previous=record.status, wanted=status
         ):
             return
-        record.status = status
+        record.status, record.told_at = status, now
         ready = next((c for c in wanted if c.type == conditions.READY), None)
         if ready is not None and str(ready.reason) != before:
             log.info("hub status", hub=str(key), reason=str(ready.reason), message=ready.message, action="status")
