@@ -98,8 +98,10 @@ class User:
         return self.wait_for(
             kind,
             name,
-            lambda o: o["status"].get("observedGeneration") == o["metadata"]["generation"]
-            and condition_of(o, "Ready").get("status") == "True",
+            lambda o: (
+                o["status"].get("observedGeneration") == o["metadata"]["generation"]
+                and condition_of(o, "Ready").get("status") == "True"
+            ),
             within=within,
         )
 

@@ -37,7 +37,6 @@ from iotsec.settings import Settings
 log = structlog.get_logger()
 
 
-
 def _clock() -> int:
     return int(time.time())
 
@@ -76,23 +75,23 @@ class Application:
         writer = SecretWriter(client, self.secrets)
         hub_secrets = HubSecrets(writer, self.secrets, entropy=_entropy)
         self.hubs = Hubs(
-            client,
-            self.queue,
-            self.cache,
-            hub_secrets,
-            AccountPusher(hub_secrets, clock=_clock),
-            self.events,
+            client=client,
+            queue=self.queue,
+            identities=self.cache,
+            secrets=hub_secrets,
+            pusher=AccountPusher(hub_secrets, clock=_clock),
+            events=self.events,
             mint=system_credentials,
             clock=_clock,
         )
         self.identities = Identities(
-            client,
-            self.queue,
-            self.cache,
-            self.secrets,
-            writer,
-            self.hubs,
-            self.events,
+            client=client,
+            queue=self.queue,
+            cache=self.cache,
+            secrets=self.secrets,
+            writer=writer,
+            hubs=self.hubs,
+            events=self.events,
             clock=_clock,
             entropy=_entropy,
         )

@@ -1,4 +1,4 @@
-"""What servers answer, read into values. Pure; the subjects and shapes are nats-server's ``events.go`` and ``accounts.go``."""
+"""What servers answer, read into values; the shapes are those of nats-server's ``events.go`` and ``accounts.go``."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

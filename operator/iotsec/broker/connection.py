@@ -1,28 +1,24 @@
 """The connection to a Hub's servers as a system-account user.
 
 Its credentials are minted for each connection and live in memory alone; before they run out a new connection takes
-over. Servers may be away for any time: the connection is then tried again, for ever.
+over, and the old one is closed when its last question is answered. Servers may be away for any time: the connection is
+then tried again, for ever, at one server after the other.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import nats
 import nats.errors
 import structlog
-from nats.aio.client import Client as Connection
-from nats.aio.client import RawCredentials
-from nats.aio.msg import Msg
+
+from iotsec.broker.link import Link, connect
 
 log = structlog.get_logger()
 
 CREDENTIALS_SECONDS = 3600
-_RENEW_SECONDS = CREDENTIALS_SECONDS // 2
-_CONNECT_SECONDS = 3
 _STABLE_SECONDS = 5.0
 _RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
-_PENDING_BYTES = 64 * 2**20
 
 
 class UnavailableError(Exception):
@@ -39,19 +35,25 @@ class SystemConnection:
         servers: Callable[[], tuple[str, ...]],
         mint: Callable[[], bytes],
         changed: Callable[[], None],
-        heard: Callable[[Msg], None],
+        heard: Callable[[str, bytes], None],
+        renew_seconds: float = CREDENTIALS_SECONDS / 2,
     ) -> None:
-        """Prepare; ``mint`` gives a fresh creds file, ``heard`` is called with each server's heartbeat."""
+        """Prepare.
+
+        ``mint`` gives a fresh creds file, good for clearly longer than ``renew_seconds``; ``changed`` is called when
+        servers are found or lost, ``heard`` with the subject and the body of what they tell of themselves.
+        """
         self._hub = hub
         self._servers = servers
         self._mint = mint
         self._changed = changed
         self._heard = heard
-        self._connection: Connection | None = None
-        self._closed = asyncio.Event()
-        self._last_error: Exception | None = None
+        self._renew_seconds = renew_seconds
+        self._link: Link | None = None
+        self._turn = 0
+        self._refusals: dict[str, bool] = {}
         self.problem = "not connected to NATS yet"
-        """Why there is no connection; empty while there is one."""
+        """Why there is no connection; empty while there is one, and while a lost one is made anew."""
         self.tried = False
         """A first attempt came to an end, well or not."""
         self.refused = False
@@ -59,93 +61,97 @@ class SystemConnection:
 
     async def run(self) -> None:
         """Connect, keep connected, take over before the credentials end; runs until cancelled."""
-        attempt = 0
+        failures = 0
         loop = asyncio.get_running_loop()
         try:
             while True:
-                try:
-                    await self._take_over(attempt)
-                except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
-                    self._fail(error, attempt)
-                else:
-                    connected_at = loop.time()
-                    if not await self._ends_within(_RENEW_SECONDS):
-                        attempt = 0
-                        continue  # still up: the next round takes over with fresh credentials
-                    self._fail(self._last_error or ConnectionError("the connection was lost"), attempt)
-                    if loop.time() - connected_at > _STABLE_SECONDS:
-                        attempt = 0
-                await asyncio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
-                attempt += 1
+                taken = await self._take_over()
+                pause = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                since, link = loop.time(), self._link
+                ended = link is not None and await link.ended_within(self._renew_seconds if taken else pause)
+                if link is not None and ended:
+                    self._drop(link)
+                # A connection that dies young is made again as slowly as one that cannot be made.
+                well = taken and (not ended or loop.time() - since > _STABLE_SECONDS)
+                failures = 0 if well else failures + 1
+                if self._link is None and not well:
+                    await asyncio.sleep(pause)
         finally:
-            await _close(self._connection)
+            if self._link is not None:
+                await self._link.close()
 
-    async def _ends_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._closed.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _take_over(self, attempt: int) -> None:
+    async def _take_over(self) -> bool:
+        """Make a new connection the one in use; tell whether there is one. A failure leaves the old one as it is."""
         servers = self._servers()
-        self._last_error = None
-        closed = asyncio.Event()
-
-        async def on_closed() -> None:
-            closed.set()
-
-        async def on_error(error: Exception) -> None:
-            self._last_error = error  # it ends the connection, and is told once, by the loop
-
-        connection = await nats.connect(
-            servers=[servers[attempt % len(servers)]],
-            name=f"iot-security-operator {self._hub}",
-            user_credentials=RawCredentials(self._mint().decode()),
-            allow_reconnect=False,
-            connect_timeout=_CONNECT_SECONDS,
-            pending_size=_PENDING_BYTES,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            closed_cb=on_closed,
-            error_cb=on_error,
-        )
-
-        async def on_heartbeat(message: Msg) -> None:
-            self._heard(message)
-
-        await connection.subscribe("$SYS.SERVER.*.STATSZ", cb=on_heartbeat)
-        previous, self._connection, self._closed = self._connection, connection, closed
-        was_down = bool(self.problem)
+        url = servers[self._turn % len(servers)]
+        try:
+            link = await connect(
+                url, name=f"iot-security-operator {self._hub}", creds=self._mint().decode(), heard=self._heard
+            )
+        except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
+            self._turn += 1
+            self._note_failure(url, error)
+            return False
+        previous, self._link = self._link, link
+        self._refusals.clear()
         self.problem, self.refused, self.tried = "", False, True
-        await _close(previous)
-        if was_down:
+        if previous is None:
             log.info("connected", hub=self._hub, action="connect")
             self._changed()
+        else:
+            await previous.close_when_idle()
+        return True
 
-    def _fail(self, error: Exception, attempt: int) -> None:
-        self._connection = None
-        text = str(error).removeprefix("nats: ").strip("'") or type(error).__name__
-        self.refused = "uthorization" in text
+    def _drop(self, link: Link) -> None:
+        """Give a connection up that ended, and go on at the next server; it is no problem before that fails too."""
+        log.info("connection lost", hub=self._hub, error=_words(link.error), action="connect")
+        self._link = None
+        self._turn += 1
+
+    def _note_failure(self, url: str, error: Exception) -> None:
+        """Tell that there is no connection, once every server was tried."""
+        text = _words(error)
+        if self._link is not None:
+            log.warning("not renewed", hub=self._hub, action="connect", error=text)
+            return
+        servers = self._servers()
+        self._refusals[url] = "uthorization" in text or "uthentication" in text
+        if any(server not in self._refusals for server in servers):
+            return
+        # One that refuses tells more than others that are away, whichever was asked last.
+        self.refused = any(self._refusals[server] for server in servers)
         known = self.problem
         if self.refused:
-            self.problem = "the NATS servers do not accept this Hub's operator: mount its config Secret and restart them"
+            self.problem = (
+                "the NATS servers do not accept this Hub's operator: mount its config Secret and restart them"
+            )
         else:
-            self.problem = f"no NATS server answers at {', '.join(self._servers())}"
+            self.problem = f"no NATS server answers at {', '.join(servers)}"
         first, self.tried = not self.tried, True
         if first or self.problem != known:
-            log.warning("not connected", hub=self._hub, action="connect", error=text, attempt=attempt)
+            log.warning("not connected", hub=self._hub, action="connect", error=text)
             self._changed()
 
+    def abandon(self, why: str) -> None:
+        """Give up a connection that is no good: the next server may do better."""
+        if self._link is not None:
+            self._link.end(ConnectionError(why))
+
+    def retarget(self) -> None:
+        """Take note that the servers to reach are others now."""
+        self._refusals.clear()
+        if self._link is not None and self._link.url not in self._servers():
+            self.abandon("its server is none of the Hub's any more")
+
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Connection]:
-        connection = self._connection
-        if connection is None:
-            raise UnavailableError(self.problem)
+    async def _session(self) -> AsyncIterator[Link]:
+        link = self._link
+        if link is None:
+            raise UnavailableError(self.problem or "the connection to NATS was lost and is being made anew")
         try:
-            yield connection
-        except nats.errors.Error as error:
+            with link.in_use():
+                yield link
+        except (nats.errors.Error, OSError) as error:
             raise UnavailableError(f"the NATS connection failed: {type(error).__name__}") from None
 
     async def gather(self, subject: str, payload: bytes, *, expect: int, seconds: float) -> list[bytes]:
@@ -155,24 +161,25 @@ class SystemConnection:
             UnavailableError: there is no connection.
 
         """
-        async with self._session() as connection:
-            inbox = connection.new_inbox()
+        async with self._session() as link:
             answers: list[bytes] = []
-            subscription = await connection.subscribe(inbox)
+            inbox = link.client.new_inbox()
+            subscription = await link.client.subscribe(inbox)
             try:
                 # Requests carry no headers: older servers choke on them here.
-                await connection.publish(subject, payload, reply=inbox)
+                await link.client.publish(subject, payload, reply=inbox)
                 async with asyncio.timeout(seconds):
                     while len(answers) < expect:
                         answers.append((await subscription.next_msg(timeout=seconds)).data)
             except TimeoutError:
                 pass
             finally:
-                if not connection.is_closed:
+                if not link.client.is_closed:
                     await subscription.unsubscribe()
             return answers
 
 
-async def _close(connection: Connection | None) -> None:
-    if connection is not None and not connection.is_closed:
-        await connection.close()
+def _words(error: BaseException | None) -> str:
+    if error is None:
+        return "closed by the server"
+    return str(error).removeprefix("nats: ").strip("'") or type(error).__name__

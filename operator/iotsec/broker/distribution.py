@@ -4,8 +4,9 @@ A server answers 200 once it stored a JWT, whether it could use it or not (nats-
 when every server we know was asked, its resolver gives back that very JWT, and it runs that one where it runs any.
 """
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -17,7 +18,11 @@ log = structlog.get_logger()
 
 _PUSH_SECONDS = 2.5
 _ASK_SECONDS = 1.5
+_PING_SECONDS = 1.0
+_FIRST_PING_SECONDS = 0.3
 _MORE_THAN_ANY = 1024
+
+NOBODY_TAKES = "no server takes account JWTs: its resolver must be of type full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,35 @@ class Distribution:
     """Ids of those not seen to run the JWT."""
     error: str = ""
     """What a server said against it."""
-    newest_foreign: str = field(default="", repr=False)
-    """A JWT of this account that is not the one asked for, as some server runs or stores it."""
 
     @property
     def complete(self) -> bool:
         """Whether there are servers and all of them run the JWT."""
         return bool(self.servers) and not self.behind and not self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What the servers run and store for one account at one moment; tokens never show in a repr."""
+
+    servers: Mapping[str, Server]
+    """Every server that answers, by id."""
+    running: Mapping[str, str] = field(repr=False)
+    """What each runs, by id; empty where nobody of the account was there yet."""
+    stored: tuple[str, ...] = field(repr=False)
+    """What each resolver gives back; answers do not say whose they are."""
+
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Every JWT of the account that some server has."""
+        return frozenset((*self.running.values(), *self.stored)) - {""}
+
+    def judged_by(self, token: str) -> Distribution:
+        """Tell how this JWT stands."""
+        behind = {id_ for id_ in self.servers if self.running.get(id_, "?") not in ("", token)}
+        if not behind and self.stored.count(token) < len(self.servers):
+            behind = set(self.servers)  # somebody's store is behind
+        return Distribution(self.servers, frozenset(behind))
 
 
 class Servers:
@@ -46,11 +73,12 @@ class Servers:
         self._connection = connection
         self.known: dict[str, Server] = {}
         """Every server that answered or was heard lately, by id."""
-        self.pushes = 0
 
-    def heard(self, heartbeat: bytes) -> bool:
-        """Take note of a server's heartbeat; tell whether it is new here."""
-        found = answers.servers((heartbeat,))
+    def heard(self, subject: str, body: bytes) -> bool:
+        """Take note of what a server tells of itself; tell whether one came or went."""
+        found = answers.servers((body,))
+        if subject.endswith(".SHUTDOWN"):
+            return any([self.known.pop(id_, None) for id_ in found])
         new = found.keys() - self.known.keys()
         self.known.update(found)
         return bool(new)
@@ -62,16 +90,17 @@ class Servers:
             UnavailableError: nobody can be asked.
 
         """
+        before = dict(self.known)
         # No answer tells that it was the last: wait for those we know, and a little for others only at first.
-        expect = len(self.known) or _MORE_THAN_ANY
-        seconds = _ASK_SECONDS if self.known else 0.3
-        found = answers.servers(
-            await self._connection.gather("$SYS.REQ.SERVER.PING", b"", expect=expect, seconds=seconds)
-        )
-        if found.keys() != self.known.keys():
-            log.info("servers changed", servers=sorted(s.name for s in found.values()), action="discover")
-        self.known = found
+        found = await self._ping(len(before) or _MORE_THAN_ANY, _PING_SECONDS if before else _FIRST_PING_SECONDS)
+        if before.keys() - found.keys():
+            found |= await self._ping(len(before), _PING_SECONDS)  # one answer may be lost or late
+        gone = before.keys() - found.keys()
+        self.known = {id_: server for id_, server in self.known.items() if id_ not in gone} | found
+        if self.known.keys() != before.keys():
+            log.info("servers changed", servers=sorted(s.name for s in self.known.values()), action="discover")
         if not found:
+            self._connection.abandon("no server answers over it")
             raise UnavailableError("no NATS server answers the system account")
 
     async def push(self, account: str, token: str) -> Distribution:
@@ -83,18 +112,16 @@ class Servers:
         """
         if not self.known:
             await self.discover()
-        self.pushes += 1
         replies = answers.push_answers(
             await self._connection.gather(
                 "$SYS.REQ.CLAIMS.UPDATE", token.encode(), expect=len(self.known), seconds=_PUSH_SECONDS
             )
         )
         self.known.update({reply.server.id: reply.server for reply in replies})
-        error = next((reply.error for reply in replies if reply.error), "")
-        verified = await self.verify(account, token)
-        return Distribution(verified.servers, verified.behind, error or verified.error, verified.newest_foreign)
+        error = next((reply.error for reply in replies if reply.error), "" if replies else NOBODY_TAKES)
+        return replace((await self.look(account)).judged_by(token), error=error)
 
-    async def verify(self, account: str, token: str) -> Distribution:
+    async def look(self, account: str) -> Sighting:
         """See what every server stores and runs for the account.
 
         Raises:
@@ -103,22 +130,17 @@ class Servers:
         """
         if not self.known:
             await self.discover()
-        applied = {
-            answer.server.id: answer.token
-            for answer in answers.account_answers(
-                await self._connection.gather(
-                    f"$SYS.REQ.ACCOUNT.{account}.INFO", b"", expect=len(self.known), seconds=_ASK_SECONDS
-                )
-            )
-        }
+        ask, expect = self._connection.gather, len(self.known)
+        running, stored = await asyncio.gather(
+            ask(f"$SYS.REQ.ACCOUNT.{account}.INFO", b"", expect=expect, seconds=_ASK_SECONDS),
+            ask(f"$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP", b"", expect=expect, seconds=_ASK_SECONDS),
+        )
+        applied = {answer.server.id: answer.token for answer in answers.account_answers(running)}
         if self.known.keys() - applied.keys():
             await self.discover()  # somebody did not answer: is it gone, or only late?
-        stored = await self._connection.gather(
-            f"$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP", b"", expect=len(self.known), seconds=_ASK_SECONDS
+        return Sighting(dict(self.known), applied, tuple(text.decode(errors="replace") for text in stored))
+
+    async def _ping(self, expect: int, seconds: float) -> dict[str, Server]:
+        return answers.servers(
+            await self._connection.gather("$SYS.REQ.SERVER.PING", b"", expect=expect, seconds=seconds)
         )
-        behind = {server for server in self.known if applied.get(server, "?") not in ("", token)}
-        wrong = [text.decode(errors="replace") for text in stored if text.decode(errors="replace") != token]
-        if len(stored) - len(wrong) < len(self.known) and not behind:
-            behind = set(self.known)  # lookups do not say whose answer they are: somebody's store is behind
-        foreign = [t for t in (*applied.values(), *wrong) if t not in ("", token)]
-        return Distribution(dict(self.known), frozenset(behind), newest_foreign=foreign[0] if foreign else "")

@@ -14,7 +14,7 @@ RETIREMENT_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class AccountKeys:
-    """The keys of one account: its identity, one scoped signing key per role, one for users with claims of their own."""
+    """The keys of one account: its identity, one scoped signing key per role, one for users with own claims."""
 
     name: str
     identity: SigningKey
@@ -50,9 +50,7 @@ def account_claims(keys: AccountKeys, *, inbox: str, ledger: Ledger) -> AccountC
     )
 
 
-def issue_account(
-    keys: AccountKeys, *, inbox: str, ledger: Ledger, signer: SigningKey, now: int
-) -> AccountToken:
+def issue_account(keys: AccountKeys, *, inbox: str, ledger: Ledger, signer: SigningKey, now: int) -> AccountToken:
     """Sign the account's JWT: the same claims give the same bytes, other claims a later ``iat``.
 
     ``iat`` is strictly monotonic, also when two changes meet in one second or the clock goes back: the resolvers of a
@@ -62,9 +60,7 @@ def issue_account(
     digest = claims_digest(claims)
     if digest != ledger.digest:
         ledger = replace(ledger, digest=digest, issued_at=max(now, ledger.issued_at + 1))
-    token = jwt.encode(
-        claims, signer, subject=keys.identity.public, name=keys.name, issued_at=ledger.issued_at
-    )
+    token = jwt.encode(claims, signer, subject=keys.identity.public, name=keys.name, issued_at=ledger.issued_at)
     return AccountToken(token, ledger)
 
 

@@ -81,7 +81,7 @@ def stalled(reason: Reason, message: str) -> tuple[Condition, ...]:
 def merge(
     previous: Sequence[Mapping[str, Any]], wanted: Iterable[Condition], *, generation: int, now: str
 ) -> list[dict[str, Any]]:
-    """Return the ``conditions`` list: what is wanted, each keeping its ``lastTransitionTime`` while its status stays."""
+    """Return the ``conditions`` list as wanted, each keeping its ``lastTransitionTime`` while its status stays."""
     since = {(c.get("type"), c.get("status")): c.get("lastTransitionTime") for c in previous}
     return [
         {

@@ -55,7 +55,7 @@ def credential(
     layout = _layout(identity, granted, secret_name)
     issued = current.issued if current else None
     if current is None or (issued is None and contents is None and not current.suspect):
-        return _fresh(identity, granted, layout, secret_name, lost, now, entropy)
+        return _fresh(identity, granted, layout=layout, secret_name=secret_name, lost=lost, now=now, entropy=entropy)
     reissue = _why_reissue(identity, granted, issued, now) if issued else "re-issue"
     moves = current.deleting or current.name != secret_name
     if issued and not reissue and not moves and not current.suspect and current.finalized and issued.layout == layout:
@@ -77,7 +77,7 @@ def credential(
         token = held.token
     data = _data(identity, granted, token, key)
     issued = replace(issued, layout=layout, keys=tuple(sorted(data)), superseded=_unrecorded(granted, issued, now))
-    manifest = _manifest(identity, granted, secret_name, data, issued)
+    manifest = _manifest(identity, secret_name, data, issued)
     if not reissue and not moves and is_satisfied(contents.secret, manifest):
         return Credential(issued)
     return Credential(issued, manifest, moves=moves, action=action)
@@ -86,6 +86,7 @@ def credential(
 def _fresh(
     identity: Identity,
     granted: Grant,
+    *,
     layout: str,
     secret_name: str,
     lost: Revocation | None,
@@ -97,11 +98,11 @@ def _fresh(
     token = granted.token(key=public, issued_at=issued.issued_at, expires_at=issued.expires_at)
     data = _data(identity, granted, token, key)
     issued = replace(issued, layout=layout, keys=tuple(sorted(data)))
-    return Credential(issued, _manifest(identity, granted, secret_name, data, issued), moves=True, action="issue")
+    return Credential(issued, _manifest(identity, secret_name, data, issued), moves=True, action="issue")
 
 
 def _why_reissue(identity: Identity, granted: Grant, issued: Issued, now: int) -> str:
-    """Return ``re-issue`` where the JWT says the wrong thing or is refused, ``renew`` where it is just old, else nothing."""
+    """Return ``re-issue`` where the JWT says the wrong thing or is refused, ``renew`` where it is old, else nothing."""
     if (
         issued.digest != granted.digest
         or issued.account != granted.account.keys.identity.public
@@ -118,9 +119,7 @@ def _why_reissue(identity: Identity, granted: Grant, issued: Issued, now: int) -
     return "renew" if now >= due else ""
 
 
-def _start(
-    granted: Grant, key: str, replaced: Issued | None, lost: Revocation | None, now: int
-) -> Issued:
+def _start(granted: Grant, key: str, replaced: Issued | None, lost: Revocation | None, now: int) -> Issued:
     """Issue to a key for the first time; what it replaces is superseded."""
     superseded: tuple[Revocation, ...] = (lost,) if lost else ()
     if replaced is not None:
@@ -205,9 +204,7 @@ def _seed_in(file: bytes) -> SigningKey | None:
     return key
 
 
-def _key(
-    identity: Identity, held: _Held | None, entropy: Callable[[], bytes]
-) -> tuple[SigningKey | None, str]:
+def _key(identity: Identity, held: _Held | None, entropy: Callable[[], bytes]) -> tuple[SigningKey | None, str]:
     """Return the key pair and its public half: the device's own, the one at hand, or a new one."""
     if identity.spec.public_key is not None:
         return None, identity.spec.public_key
@@ -234,9 +231,7 @@ def _layout(identity: Identity, granted: Grant, secret_name: str) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _manifest(
-    identity: Identity, granted: Grant, secret_name: str, data: dict[str, bytes], issued: Issued
-) -> SecretManifest:
+def _manifest(identity: Identity, secret_name: str, data: dict[str, bytes], issued: Issued) -> SecretManifest:
     reference = identity.spec.hub_ref
     return SecretManifest(
         namespace=identity.namespace,

@@ -91,9 +91,7 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
         signer=signer,
         name=identity.id,
         claims=claims,
-        digest=_digest(
-            signer.public, identity.id, "" if scoped else _canonical(claims), str(own_duration or "")
-        ),
+        digest=_digest(signer.public, identity.id, "" if scoped else _canonical(claims), str(own_duration or "")),
         duration=int(lifetime.duration.total_seconds()),
         renew_before=int(lifetime.renew_before.total_seconds()),
         inbox_prefix=roles.inbox_prefix(hub.spec.inbox, identity.id),
@@ -150,7 +148,8 @@ def _check_rivals(identity: Identity, observed: Observed) -> None:
     if observed.id_rival is not None:
         raise RefusedError(
             Reason.ID_TAKEN,
-            f"the id {identity.id!r} belongs to {_rival(observed.id_rival)}: set another spec.deviceId, or delete that one",
+            f"the id {identity.id!r} belongs to {_rival(observed.id_rival)}: "
+            "set another spec.deviceId, or delete that one",
         )
     if observed.key_rival is not None:
         raise RefusedError(
@@ -183,7 +182,7 @@ def _own_permissions(identity: Identity) -> Permissions | None:
 
 
 def _check_reach(subject: str) -> None:
-    if subject.split(".")[0] == "$SYS":
+    if subject.split(".", 1)[0] == "$SYS":
         raise subjects.InvalidSubject(f"{subject!r} belongs to the system account: leave it out")
     if subjects.is_bare_wildcard(subject):
         raise subjects.InvalidSubject(f"{subject!r} is every subject there is: name the first token")

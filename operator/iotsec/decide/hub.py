@@ -54,9 +54,7 @@ class HubState:
 def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
     """Return a working or waiting Hub's conditions."""
     config = names.nats_config_secret(hub)
-    facts = [
-        Condition(conditions.CONFIG_WRITTEN, "True", Reason.WRITTEN, f"Secret {config} holds the servers' configuration")
-    ]
+    facts = [Condition(conditions.CONFIG_WRITTEN, "True", Reason.WRITTEN, f"Secret {config} holds the configuration")]
     if state.problem:
         reason = Reason.NATS_REFUSED if state.refused else Reason.NATS_UNAVAILABLE
         facts.append(Condition(conditions.CONNECTED, "False", reason, state.problem))

@@ -222,9 +222,7 @@ def _plan_deletion(identity: Identity, hub: HubView | None, observed: Observed, 
     if observed.hub_trouble and hub is None and observed.secrets:
         # The accounts are there, and nobody can sign what would cut this identity off.
         wanted = conditions.waiting(Reason.HUB_NOT_READY, observed.hub_trouble)
-        return Plan(
-            status=_status(identity, wanted, now=now, granted=None, issued=None, renewal=None), settled=False
-        )
+        return Plan(status=_status(identity, wanted, now=now, granted=None, issued=None, renewal=None), settled=False)
     pending = _pending(hub, _everything(identity, hub, observed, now), now)
     if pending:
         reason = Reason.NATS_UNAVAILABLE if hub and hub.problem else Reason.DELETING
@@ -338,5 +336,3 @@ def _status(
     if renewal is not None:
         status["renewalTime"] = rfc3339(renewal)
     return status
-
-

@@ -18,7 +18,7 @@ _PRUNE_IN_BULK = 500  # expired entries alone are worth a push only in such numb
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Every JWT of ``key`` in ``account`` issued at or before ``at`` is refused; all of them have ended by ``until``."""
+    """Every JWT of ``key`` in ``account`` issued at or before ``at`` is refused; the last of them ends at ``until``."""
 
     account: str
     key: str
@@ -53,9 +53,7 @@ class Ledger:
     def to_json(self) -> bytes:
         """Serialise, canonically."""
         body = {"issuedAt": self.issued_at, "digest": self.digest, "revocations": self.entries}
-        return json.dumps(
-            body, sort_keys=True, separators=(",", ":"), default=lambda mapping: dict(mapping)
-        ).encode()
+        return json.dumps(body, sort_keys=True, separators=(",", ":"), default=dict).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> "Ledger":

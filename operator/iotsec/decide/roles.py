@@ -17,9 +17,7 @@ SHARED = "Shared"
 _RESPONSES = Responses(max_messages=1, expires_ns=120 * 10**9)
 
 PRESETS: Mapping[str, Permissions] = {
-    "device": Permissions(
-        publish_allow=("device.{id}.>",), subscribe_allow=("{id}.>",), responses=_RESPONSES
-    ),
+    "device": Permissions(publish_allow=("device.{id}.>",), subscribe_allow=("{id}.>",), responses=_RESPONSES),
     "device-any": Permissions(publish_allow=("device.*.>",), subscribe_allow=("*.>",), responses=_RESPONSES),
 }
 """Permissions of each preset, before inbox and system denial are added."""

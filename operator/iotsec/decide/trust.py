@@ -63,7 +63,7 @@ def account_names(seeds: TrustSeeds) -> set[str]:
 
 
 def completed(seeds: TrustSeeds, *, accounts: Iterable[str], roles: Iterable[str], entropy: Entropy) -> TrustSeeds:
-    """Return the seeds with everything present that the Hub's accounts and roles need; what exists is never replaced."""
+    """Return the seeds with all that the Hub's accounts and roles need; what exists is never replaced."""
     accounts, roles = tuple(accounts), tuple(roles)
     return TrustSeeds(
         identity=_filled(seeds.identity, _identity_names(accounts), entropy),
@@ -138,9 +138,7 @@ def nats_config(trust: TrustRoot, *, name: str, existing: Mapping[str, bytes], n
     if operator_jwt.encode() != existing.get("operator.jwt") and issued_at != now:
         operator_jwt = operator_token(trust, name=name, issued_at=max(now, issued_at + 1))
         system_jwt = system_token(trust, issued_at=max(now, issued_at + 1))
-    conf = server_conf(
-        operator_jwt=operator_jwt, system_account=trust.system.public, system_account_jwt=system_jwt
-    )
+    conf = server_conf(operator_jwt=operator_jwt, system_account=trust.system.public, system_account_jwt=system_jwt)
     empty = {f"{listener}.conf": b"" for listener in ("cluster", "leafnodes", "gateway", "mqtt", "websocket")}
     return {"server.conf": conf.encode(), "operator.jwt": operator_jwt.encode(), **empty}
 
@@ -148,8 +146,6 @@ def nats_config(trust: TrustRoot, *, name: str, existing: Mapping[str, bytes], n
 def system_jwt_of(config: Mapping[str, bytes], trust: TrustRoot) -> str:
     """Return the system account's JWT that goes with this config."""
     return system_token(trust, issued_at=_issued_at(config.get("operator.jwt"), default=0))
-
-
 
 
 def _issued_at(token: bytes | None, *, default: int) -> int:

@@ -23,7 +23,8 @@ log = structlog.get_logger()
 
 COALESCE_SECONDS = 0.1
 _VERIFY_SECONDS = 15.0
-_ADOPTED_FOR_SECONDS = 400 * 86_400  # longer than any JWT that could have been revoked in a lost ledger is likely to live
+# Longer than any JWT revoked in a lost ledger can live: the API takes durations of ten years at most.
+_ADOPTED_FOR_SECONDS = 3650 * 86_400
 
 
 class AccountPusher:
@@ -76,9 +77,7 @@ class AccountPusher:
             return
         for name, account in hub.accounts.items():
             keys = hub.trust.accounts[name]
-            last = retirement_token(
-                keys, ledger=account.ledger, signer=hub.trust.operator_signing, now=self._clock()
-            )
+            last = retirement_token(keys, ledger=account.ledger, signer=hub.trust.operator_signing, now=self._clock())
             answer = await hub.servers.push(keys.identity.public, last.token)
             if not answer.complete:
                 raise UnavailableError(answer.error or "not every server took the account's end")
@@ -114,8 +113,10 @@ class AccountPusher:
 
     async def _bring(self, hub: HubRuntime, account: AccountRuntime, public: str, token: str) -> Distribution:
         """See whether every server runs the JWT, and push it where one does not."""
-        known_wrong = account.distribution is None or not account.distribution.complete or (
-            account.token is not None and account.live != account.token.ledger
+        known_wrong = (
+            account.distribution is None
+            or not account.distribution.complete
+            or (account.token is not None and account.live != account.token.ledger)
         )
         if not known_wrong:
             account.distribution = await hub.servers.verify(public, token)

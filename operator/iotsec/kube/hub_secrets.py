@@ -50,17 +50,15 @@ class HubSecrets:
         signing_secret = await self._read(hub, signing_name, owner)
         found = trust.TrustSeeds(_data(identity_secret), _data(signing_secret))
         if hub.seeds is not None:  # what we hold in memory outlives a Secret that was deleted or edited
-            found = trust.TrustSeeds(
-                {**found.identity, **hub.seeds.identity}, {**found.signing, **hub.seeds.signing}
-            )
+            found = trust.TrustSeeds({**found.identity, **hub.seeds.identity}, {**found.signing, **hub.seeds.signing})
         elif had_keys and not (found.identity and found.signing):
             raise TrustMissingError(signing_name if found.identity else identity_name)
         accounts = sorted({a.name for a in hub.spec.effective_accounts()} | trust.account_names(found))
         seeds = trust.completed(found, accounts=accounts, roles=trust.ROLES, entropy=self._entropy)
         root = trust.trust_root(seeds, accounts=accounts, roles=trust.ROLES)
         # Identity keys first: signing keys without them would be worth nothing after a crash here.
-        await self._keep(hub, identity_name, seeds.identity, names.IDENTITY_KEYS, owner, identity_secret)
-        await self._keep(hub, signing_name, seeds.signing, names.SIGNING_KEYS, owner, signing_secret)
+        await self._keep(_manifest(hub, identity_name, seeds.identity, names.IDENTITY_KEYS, owner), identity_secret)
+        await self._keep(_manifest(hub, signing_name, seeds.signing, names.SIGNING_KEYS, owner), signing_secret)
         hub.seeds, hub.trust = seeds, root
         await self._bring_up_config(hub, owner, root, now=now)
         for account in accounts:
@@ -80,7 +78,7 @@ class HubSecrets:
         name = names.nats_config_secret(hub.key.name)
         found = await self._read(hub, name, owner)
         config = trust.nats_config(root, name=_name(hub), existing=hub.config or _data(found), now=now)
-        await self._keep(hub, name, config, names.NATS_CONFIG, owner, found)
+        await self._keep(_manifest(hub, name, config, names.NATS_CONFIG, owner), found)
         hub.config = config
         hub.system_jwt = trust.system_jwt_of(config, root)
 
@@ -105,17 +103,8 @@ class HubSecrets:
             )
         return secret
 
-    async def _keep(
-        self,
-        hub: HubRuntime,
-        name: str,
-        data: Mapping[str, bytes],
-        component: str,
-        owner: Owner,
-        found: Mapping[str, Any] | None,
-    ) -> None:
+    async def _keep(self, manifest: SecretManifest, found: Mapping[str, Any] | None) -> None:
         """Make a Secret so; one that is so already is not written."""
-        manifest = _manifest(hub, name, data, component, owner)
         if found is not None and "deletionTimestamp" not in found["metadata"] and is_satisfied(found, manifest):
             self._cache.wrote(found["metadata"])
             return
@@ -134,9 +123,7 @@ class HubSecrets:
         return _manifest(hub, name, {LEDGER_KEY: ledger.to_json()}, names.LEDGER, owner)
 
 
-def _manifest(
-    hub: HubRuntime, name: str, data: Mapping[str, bytes], component: str, owner: Owner
-) -> SecretManifest:
+def _manifest(hub: HubRuntime, name: str, data: Mapping[str, bytes], component: str, owner: Owner) -> SecretManifest:
     return SecretManifest(
         namespace=hub.key.namespace, name=name, data=data, owner=owner, component=component, hub=_name(hub)
     )

@@ -49,13 +49,13 @@ class Hubs:
 
     def __init__(
         self,
+        *,
         client: Client,
         queue: WorkQueue[Key],
         identities: IdentityCache,
         secrets: HubSecrets,
         pusher: AccountPusher,
         events: EventRecorder,
-        *,
         mint: Callable[[HubRuntime], bytes],
         clock: Callable[[], int],
     ) -> None:
@@ -117,45 +117,49 @@ class Hubs:
         runtime = self._runtime(key)
         try:
             hub = parse_hub(record.body)
+            await self._bring_up(record, hub, runtime)
         except SpecError as error:
             await self._stall(record, runtime, conditions.stalled(Reason.INVALID_SPEC, str(error)))
-            return
+        except TrustMissingError as error:
+            await self._stall(record, runtime, hub_decisions.trust_lost(str(error)))
+        except TrustDamagedError as error:
+            await self._stall(record, runtime, conditions.stalled(Reason.TRUST_LOST, str(error)))
+        except SecretTakenError as error:
+            await self._stall(record, runtime, conditions.stalled(Reason.SECRET_CONFLICT, str(error)))
+        else:
+            await self._serve(record, hub, runtime)
+
+    async def _bring_up(self, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
+        """See that the Hub has its finalizer, its Secrets and its connection."""
+        key = runtime.key
         if hub.metadata.deletion_timestamp is None and names.FINALIZER not in hub.metadata.finalizers:
             await add_finalizer(self._client, HUBS, key.namespace, key.name)
         respecified = runtime.generation != hub.metadata.generation
-        runtime.spec, runtime.generation = hub.spec, hub.metadata.generation
-        owner = Owner(HUBS.kind, key.name, hub.metadata.uid)
-        try:
-            if runtime.stale or respecified:
-                had_keys = bool(record.status.get("operatorPublicKey"))
-                await self._secrets.bring_up(runtime, owner, had_keys=had_keys, now=self._clock())
-                runtime.stale, runtime.trouble = False, ""
-        except TrustMissingError as error:
-            await self._stall(record, runtime, hub_decisions.trust_lost(str(error)))
-            return
-        except (SecretTakenError, TrustDamagedError) as error:
-            reason = Reason.SECRET_CONFLICT if isinstance(error, SecretTakenError) else Reason.TRUST_LOST
-            await self._stall(record, runtime, conditions.stalled(reason, str(error)))
-            return
+        runtime.spec = hub.spec
+        if runtime.stale or respecified:
+            had_keys = bool(record.status.get("operatorPublicKey"))
+            await self._secrets.bring_up(runtime, _owner(hub), had_keys=had_keys, now=self._clock())
+            runtime.generation, runtime.stale, runtime.trouble = hub.metadata.generation, False, ""
         runtime.connect()
+
+    async def _serve(self, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
+        """Tell the servers, the identities and the user how things stand."""
+        key = runtime.key
+        if record.status.get("operatorPublicKey") is None:
+            # The servers may not exist yet, and cannot start before they have read what was just written.
+            await self._tell(record, runtime, self._conditions(runtime))
+        if not runtime.connection.tried:
+            return  # nothing is known yet; how the attempt ends brings us back
+        users: list[str] = []
         if hub.metadata.deletion_timestamp is not None:
             users = [f"{k.kind} {k.namespace}/{k.name}" for k in self._identities.of_hub((key.namespace, key.name))]
             if not users:
-                await self._retire(key, record, hub, runtime)
+                await self._retire(record, hub, runtime)
                 return
-            await self._distribute(runtime, owner)
-            self._wake(runtime)
-            await self._tell(key, record, hub_decisions.in_use(users), runtime)
             self._queue.add_after(key, _RETRY_SECONDS)
-            return
-        if record.status.get("operatorPublicKey") is None:
-            # The servers may not exist yet, and cannot start before they have read what was just written.
-            await self._tell(key, record, self._conditions(runtime), runtime)
-        if not runtime.connection.tried:
-            return  # nothing is known yet; how the attempt ends brings us back
-        await self._distribute(runtime, owner)
+        await self._distribute(runtime, _owner(hub))
         self._wake(runtime)
-        await self._tell(key, record, self._conditions(runtime), runtime)
+        await self._tell(record, runtime, hub_decisions.in_use(users) if users else self._conditions(runtime))
 
     def _runtime(self, key: Key) -> HubRuntime:
         if key not in self._runtimes:
@@ -164,7 +168,7 @@ class Hubs:
 
     async def _stall(self, record: HubRecord, runtime: HubRuntime, wanted: tuple[Condition, ...]) -> None:
         """Tell that a Hub needs somebody's help, its identities too; Secrets may be mended without a word to us."""
-        await self._tell(runtime.key, record, wanted)
+        await self._tell(record, runtime, wanted)
         trouble = f"its Hub needs help: {wanted[0].message}"
         if runtime.view is None and runtime.trouble != trouble:
             runtime.trouble = trouble
@@ -193,11 +197,11 @@ class Hubs:
                 self._queue.add(identity)
             runtime.waiting.clear()
 
-    async def _retire(self, key: Key, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
+    async def _retire(self, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
         """Nobody uses it: let its accounts end on the servers, then its Secrets, then the object."""
+        key = runtime.key
         was_live = bool(record.status.get("servers"))
-        forced = names.FORCE_DELETE in hub.metadata.annotations
-        if was_live and not forced:
+        if was_live and names.FORCE_DELETE not in hub.metadata.annotations:
             try:
                 await self._pusher.retire(runtime)
             except UnavailableError as error:
@@ -205,7 +209,7 @@ class Hubs:
                     f"its accounts cannot be retired: {error}. To delete the Hub all the same, "
                     f"annotate it {names.FORCE_DELETE}=true"
                 )
-                await self._tell(key, record, conditions.waiting(Reason.NATS_UNAVAILABLE, message), runtime)
+                await self._tell(record, runtime, conditions.waiting(Reason.NATS_UNAVAILABLE, message))
                 self._queue.add_after(key, _RETRY_SECONDS)
                 return
         await runtime.close()
@@ -221,17 +225,15 @@ class Hubs:
         for identity in self._identities.of_hub((key.namespace, key.name)):
             self._queue.add(identity)
 
-    async def _tell(
-        self, key: Key, record: HubRecord, wanted: tuple[Condition, ...], runtime: HubRuntime | None = None
-    ) -> None:
-        metadata = record.body["metadata"]
+    async def _tell(self, record: HubRecord, runtime: HubRuntime, wanted: tuple[Condition, ...]) -> None:
+        key, metadata = runtime.key, record.body["metadata"]
         status = hub_decisions.hub_status(
             record.status,
             wanted,
             generation=metadata["generation"],
             now=self._clock(),
             hub=key.name,
-            state=runtime.state() if runtime and runtime.trust else None,
+            state=runtime.state() if runtime.trust else None,
         )
         before = conditions.reason_of(record.status, conditions.READY)
         now = asyncio.get_running_loop().time()
@@ -239,9 +241,7 @@ class Hubs:
             # Only counts and times moved, as with every push: told often, they would be a write for each.
             self._queue.add_after(key, _FACTS_SECONDS - (now - record.told_at))
             return
-        if not await write_status(
-            self._client, HUBS, key.namespace, key.name, previous=record.status, wanted=status
-        ):
+        if not await write_status(self._client, HUBS, key.namespace, key.name, previous=record.status, wanted=status):
             return
         record.status, record.told_at = status, now
         ready = next((c for c in wanted if c.type == conditions.READY), None)
@@ -258,3 +258,7 @@ class Hubs:
                     action="Reconcile",
                 )
             )
+
+
+def _owner(hub: Hub) -> Owner:
+    return Owner(HUBS.kind, hub.metadata.name, hub.metadata.uid)

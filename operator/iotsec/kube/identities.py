@@ -41,6 +41,7 @@ class Identities:
 
     def __init__(
         self,
+        *,
         client: Client,
         queue: WorkQueue[Key],
         cache: IdentityCache,
@@ -48,7 +49,6 @@ class Identities:
         writer: SecretWriter,
         hubs: Hubs,
         events: EventRecorder,
-        *,
         clock: Callable[[], int],
         entropy: Callable[[], bytes],
     ) -> None:
@@ -286,9 +286,7 @@ def _same_account(view: HubView | None) -> Callable[[Key, Record, Key, Record], 
         if record.account or view is None:
             return record.account
         admitting = [
-            a.name
-            for a in view.spec.effective_accounts()
-            if a.admits(key.namespace, hub_namespace=view.namespace)
+            a.name for a in view.spec.effective_accounts() if a.admits(key.namespace, hub_namespace=view.namespace)
         ]
         return admitting[0] if len(admitting) == 1 else ""
 

@@ -143,9 +143,7 @@ class IdentityCache:
         if len(asking) < 2:  # noqa: PLR2004 - itself
             return None
         mine = self._records[key]
-        others = [
-            k for k in asking if k != key and same_account(key, mine, k, self._records[k])
-        ]
+        others = [k for k in asking if k != key and same_account(key, mine, k, self._records[k])]
         first = min((*others, key), key=lambda k: self._precedence(k, by_id=by_id))
         return None if first == key else Rival(first.kind, first.namespace, first.name)
 
@@ -198,4 +196,3 @@ def _record(kind: str, item: Mapping[str, Any]) -> Record:
         spec=canonical(spec),
         status=canonical(status),
     )
-

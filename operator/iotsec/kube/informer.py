@@ -81,9 +81,7 @@ class Informer:
         return version
 
     async def _watch(self, version: str) -> str:
-        events = self._client.watch(
-            self._resource, version, selector=self._selector, metadata_only=self._metadata_only
-        )
+        events = self._client.watch(self._resource, version, selector=self._selector, metadata_only=self._metadata_only)
         with suppress(asyncio.IncompleteReadError):
             async for event in events:
                 item = event["object"]

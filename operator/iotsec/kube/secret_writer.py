@@ -10,6 +10,7 @@ from iotsec.kube.finalizers import remove_finalizer
 from iotsec.kube.resources import SECRETS
 from iotsec.kube.secret_cache import SecretCache
 
+
 class SecretWriter:
     """Writes, reads and lets go Secrets of ours, and keeps the cache told."""
 

@@ -1,0 +1,106 @@
+"""Sees when each Device becomes Ready, and when it is gone."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from bench.session import Session
+from iotsec.kube.resources import DEVICES
+
+
+@dataclass(slots=True)
+class _Seen:
+    """When each Device was first seen so, in unix seconds, and who waits for which of them."""
+
+    what: str
+    at: dict[str, float] = field(default_factory=dict)
+    waiting: list[tuple[set[str], asyncio.Future[None]]] = field(default_factory=list)
+
+    def see(self, name: str, now: float) -> None:
+        self.at[name] = now
+        for missing, done in self.waiting:
+            missing.discard(name)
+            if not missing and not done.done():
+                done.set_result(None)
+
+    async def wait(self, names: Iterable[str], within: float) -> float:
+        wanted = list(names)
+        missing = {name for name in wanted if name not in self.at}
+        done = asyncio.get_running_loop().create_future()
+        if not missing:
+            done.set_result(None)
+        self.waiting.append((missing, done))
+        try:
+            async with asyncio.timeout(within):
+                await done
+        except TimeoutError:
+            some = ", ".join(sorted(missing)[:3])
+            raise TimeoutError(
+                f"{len(missing)} of {len(wanted)} Devices not {self.what} after {within:g} s: {some}"
+            ) from None
+        finally:
+            self.waiting.remove((missing, done))
+        return max(self.at[name] for name in wanted)
+
+
+class DeviceWatch:
+    """The Devices of a namespace from now on; a context manager."""
+
+    def __init__(self, session: Session, namespace: str) -> None:
+        self._session = session
+        self._namespace = namespace
+        self._ready = _Seen("Ready")
+        self._gone = _Seen("gone")
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        found = await self._session.get(DEVICES.path(self._namespace) + "?limit=1")
+        self._task = asyncio.create_task(self._follow(found["metadata"]["resourceVersion"]))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def wait_ready(self, names: Iterable[str], *, within: float = 300) -> float:
+        """Wait until all of these were seen Ready; return when the last of them was, in unix seconds."""
+        return await self._ready.wait(names, within)
+
+    async def wait_gone(self, names: Iterable[str], *, within: float = 300) -> float:
+        """Wait until all of these are gone; return when the last of them was, in unix seconds."""
+        return await self._gone.wait(names, within)
+
+    async def _follow(self, version: str) -> None:
+        try:
+            await self._read(version)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it is
+            self._fail(error)
+        else:
+            self._fail(ConnectionError("the watch of the Devices ended"))
+
+    async def _read(self, version: str) -> None:
+        async for event in self._session.watch(DEVICES, self._namespace, version):
+            now = time.time()
+            item = event["object"]
+            name = item["metadata"]["name"]
+            if event["type"] == "DELETED":
+                self._gone.see(name, now)
+            elif name not in self._ready.at and is_ready(item):
+                self._ready.see(name, now)
+
+    def _fail(self, error: Exception) -> None:
+        for seen in (self._ready, self._gone):
+            for _, done in seen.waiting:
+                if not done.done():
+                    done.set_exception(error)
+
+
+def is_ready(device: dict[str, Any]) -> bool:
+    """Tell whether a Device is Ready as its latest spec says."""
+    status: dict[str, Any] = device.get("status") or {}
+    return status.get("observedGeneration") == device["metadata"]["generation"] and any(
+        condition["type"] == "Ready" and condition["status"] == "True" for condition in status.get("conditions") or ()
+    )

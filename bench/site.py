@@ -1,0 +1,137 @@
+"""Where everything is measured: one control plane, one operator, and a Hub with Devices in a namespace of its own."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.audit import AuditLog
+from bench.device_watch import DeviceWatch
+from bench.feeder import HUB, names
+from bench.operator_log import OperatorLog
+from bench.programs import run_feeder
+from bench.session import MERGE, Session, in_flight
+from bench.usage import Usage
+from iotsec.kube.resources import DEVICES, HUBS, SECRETS, Resource
+from testbed.control_plane import ControlPlane
+from testbed.nats_server import NatsServer
+from testbed.operator import SERVICE_ACCOUNT, Operator
+from testbed.user import User
+
+
+def progress(text: str) -> None:
+    """Tell a person who waits what is going on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A namespace with a Hub, and the Devices in it."""
+
+    site: "Site"
+    namespace: str
+    server: NatsServer
+    watch: DeviceWatch
+
+    @property
+    def user(self) -> User:
+        """An administrator in this namespace."""
+        return User(self.site.plane.api, self.namespace)
+
+    async def grow(self, count: int, *, first: int = 0) -> list[str]:
+        """Create Devices and wait until they are Ready; return their names."""
+        progress(f"  {count} Devices become Ready …")
+        await run_feeder(self.site.plane.kubeconfig, self.namespace, count, first=first)
+        wanted = names(count, first=first)
+        await self.watch.wait_ready(wanted)
+        return wanted
+
+
+class Site:
+    """What all measurements share. The operator runs while one of them has it run."""
+
+    def __init__(self, plane: ControlPlane, session: Session, directory: Path, *, scale: float) -> None:
+        self.plane = plane
+        self.session = session
+        self.operator = Operator(plane, directory, log_level="INFO")
+        self._directory = directory
+        self._scale = scale
+        self._used: list[str] = []
+        self._count = 0
+
+    def size(self, number: int) -> int:
+        """A size as the full run has it, scaled."""
+        return max(2, round(number * self._scale))
+
+    def audit(self) -> AuditLog:
+        """The audit log from now on."""
+        return AuditLog(self.plane.audit_log)
+
+    def log(self) -> OperatorLog:
+        """The operator's log from now on."""
+        return OperatorLog(self.operator.log)
+
+    def usage(self) -> Usage:
+        """What the running operator uses."""
+        return Usage(self.operator.running().pid)
+
+    def operator_kubeconfig(self) -> Path:
+        """How the operator logs in."""
+        return self.plane.kubeconfig_for(SERVICE_ACCOUNT)
+
+    async def start_operator(self) -> None:
+        """Start it; returns when it knows everything there is."""
+        await asyncio.to_thread(self.operator.start)
+
+    async def stop_operator(self) -> None:
+        """Stop it, if it runs."""
+        await asyncio.to_thread(self.operator.stop)
+
+    async def namespace(self) -> str:
+        """A new namespace; what earlier ones hold is wiped, so that every measurement finds a cluster as empty."""
+        await self.stop_operator()
+        while self._used:
+            await self._wipe(self._used.pop())
+        self._count += 1
+        name = f"bench-{self._count:03d}"
+        await self.session.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        self._used.append(name)
+        return name
+
+    @asynccontextmanager
+    async def fleet(self) -> AsyncIterator[Fleet]:
+        """A Hub that is Ready, without Devices; the operator runs. Both its servers and the operator end with it."""
+        namespace = await self.namespace()
+        user = User(self.plane.api, namespace)
+        await self.start_operator()
+        with NatsServer(self._directory / namespace) as server:
+            try:
+                await asyncio.to_thread(_bring_up_hub, user, server)
+                async with DeviceWatch(self.session, namespace) as watch:
+                    yield Fleet(self, namespace, server, watch)
+            finally:
+                await self.stop_operator()
+
+    async def _wipe(self, namespace: str) -> None:
+        """Delete what is in a namespace, without the operator, which would revoke everything."""
+        for resource in (SECRETS, DEVICES, HUBS):
+            found = (await self.session.get(resource.path(namespace)))["items"]
+            progress(f"  wiping {len(found)} {resource.plural} …")
+            await in_flight(found, lambda item, resource=resource: self._drop(resource, item["metadata"]))
+
+    async def _drop(self, resource: Resource, metadata: dict[str, Any]) -> None:
+        path = resource.path(metadata["namespace"], metadata["name"])
+        if metadata.get("finalizers"):
+            await self.session.send("PATCH", path, {"metadata": {"finalizers": None}}, content_type=MERGE)
+        if "deletionTimestamp" not in metadata:
+            await self.session.send("DELETE", path)
+
+
+def _bring_up_hub(user: User, server: NatsServer) -> None:
+    user.apply_hub(HUB, [server.url])
+    server.mount(user.wait_secret(f"{HUB}-nats-config"))
+    server.start()
+    user.wait_ready("Hub", HUB)

@@ -1,0 +1,123 @@
+"""One connection of the NATS library, from its log-in to its end, with nothing left open behind it.
+
+The library is kept from reconnecting: the credentials of a connection are good for that connection alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from nats.aio.client import Client, RawCredentials
+from nats.aio.msg import Msg
+
+_CONNECT_SECONDS = 3
+_IDLE_SECONDS = 5.0
+_CLOSE_SECONDS = 2.0
+_PENDING_BYTES = 64 * 2**20
+_PING_SECONDS = 10
+
+_TOLD_UNASKED = ("$SYS.SERVER.*.STATSZ", "$SYS.SERVER.*.SHUTDOWN")
+
+
+class Link:
+    """A connection: what ended it, and who is still using it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client = Client()
+        self.error: Exception | None = None
+        """The last thing that went wrong."""
+        self._ended = asyncio.Event()
+        self._users = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def on_closed(self) -> None:
+        """Take note that the library closed it."""
+        self._ended.set()
+
+    async def on_error(self, error: Exception) -> None:
+        """Remember an error: if it matters it ends the connection, and is told once, by whoever kept it up."""
+        self.error = error
+
+    def end(self, error: Exception) -> None:
+        """Call it ended, though it may still be open."""
+        self.error = error
+        self._ended.set()
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait for its end; tell whether it came in time. What ended is closed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            return False
+        await self.close()
+        return True
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep it from being closed when it is idle."""
+        self._users += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._idle.set()
+
+    async def close_when_idle(self) -> None:
+        """Close it once nobody uses it; nobody may begin to."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_SECONDS):
+                await self._idle.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close it, and its socket in any case: a server that hangs takes nothing more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self.client.close()
+        # The library leaves the socket of a refused log-in open, and one whose last bytes nobody takes.
+        writer = getattr(self.client._transport, "_io_writer", None)  # noqa: SLF001
+        if writer is not None:
+            writer.transport.abort()
+
+
+async def connect(url: str, *, name: str, creds: str, heard: Callable[[str, bytes], None]) -> Link:
+    """Log in at one server; ``heard`` gets what servers tell of themselves.
+
+    Raises:
+        OSError, TimeoutError, nats.errors.Error, ValueError: the cause, as the library puts it.
+
+    """
+    link = Link(url)
+
+    async def on_told(message: Msg) -> None:
+        heard(message.subject, message.data)
+
+    try:
+        await link.client.connect(
+            servers=[url],
+            name=name,
+            user_credentials=RawCredentials(creds),
+            allow_reconnect=False,
+            # Even so the library dials a closed port again and again, two minutes long, unless told otherwise.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=_CONNECT_SECONDS,
+            pending_size=_PENDING_BYTES,
+            ping_interval=_PING_SECONDS,
+            max_outstanding_pings=2,
+            closed_cb=link.on_closed,
+            error_cb=link.on_error,
+        )
+        for subject in _TOLD_UNASKED:
+            await link.client.subscribe(subject, cb=on_told)
+    except BaseException as error:
+        await link.close()
+        if isinstance(error, Exception) and link.error is not None and link.error is not error:
+            raise link.error from None  # "no servers available" says less than why
+        raise
+    return link
