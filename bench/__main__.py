@@ -4,6 +4,7 @@ Goals stand beside the figures and are not enforced: the exit code is 0 when eve
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -25,8 +26,12 @@ async def measure(plane: ControlPlane, directory: Path, groups: list[str], scale
         for group in groups:
             began = time.monotonic()
             progress(f"{group} …")
-            async for figure in GROUPS[group](site):
-                print(figure.line(), flush=True)
+            try:
+                async for figure in GROUPS[group](site):
+                    print(figure.line(), flush=True)
+            except Exception:
+                progress(f"{group} could not be measured; the operator's last words:\n{site.log().tail()}")
+                raise
             progress(f"{group}: {time.monotonic() - began:.0f} s")
 
 
@@ -38,6 +43,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not Path("/proc/self/stat").exists():
         parser.error("CPU time and memory are read from /proc: run this on Linux")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order, so that nothing is left behind
     groups = [name for name in GROUPS if arguments.only is None or name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="iotsec-bench-", ignore_cleanup_errors=True) as name:
         directory = Path(name)

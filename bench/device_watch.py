@@ -9,6 +9,10 @@ from typing import Any, Self
 from bench.session import Session
 from iotsec.kube.resources import DEVICES
 
+_PATIENCE_SECONDS = 60.0
+_SLOWEST_RATE = 10.0
+"""Devices a second; an operator that is slower than that hangs."""
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -25,8 +29,9 @@ class _Seen:
             if not missing and not done.done():
                 done.set_result(None)
 
-    async def wait(self, names: Iterable[str], within: float) -> float:
+    async def wait(self, names: Iterable[str]) -> float:
         wanted = list(names)
+        within = _PATIENCE_SECONDS + len(wanted) / _SLOWEST_RATE
         missing = {name for name in wanted if name not in self.at}
         done = asyncio.get_running_loop().create_future()
         if not missing:
@@ -65,13 +70,13 @@ class DeviceWatch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def wait_ready(self, names: Iterable[str], *, within: float = 300) -> float:
+    async def wait_ready(self, names: Iterable[str]) -> float:
         """Wait until all of these were seen Ready; return when the last of them was, in unix seconds."""
-        return await self._ready.wait(names, within)
+        return await self._ready.wait(names)
 
-    async def wait_gone(self, names: Iterable[str], *, within: float = 300) -> float:
+    async def wait_gone(self, names: Iterable[str]) -> float:
         """Wait until all of these are gone; return when the last of them was, in unix seconds."""
-        return await self._gone.wait(names, within)
+        return await self._gone.wait(names)
 
     async def _follow(self, version: str) -> None:
         try:

@@ -32,6 +32,10 @@ class OperatorLog:
             return datetime.fromisoformat(line["timestamp"]).timestamp()
         raise LookupError("the operator's log has no line `started`")
 
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of all."""
+        return "\n".join(self._path.read_text(errors="replace").splitlines()[-lines:]) if self._path.exists() else ""
+
 
 def lines_of(text: bytes, event: str) -> Iterator[dict[str, Any]]:
     """Yield the JSON lines that tell of an event; others, a traceback for instance, are passed over."""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,13 @@ class Site:
         self.session = session
         self.operator = Operator(plane, directory, log_level="INFO")
         self._directory = directory
-        self._scale = scale
+        self.scale = scale
         self._used: list[str] = []
         self._count = 0
 
     def size(self, number: int) -> int:
         """A size as the full run has it, scaled."""
-        return max(2, round(number * self._scale))
+        return max(2, round(number * self.scale))
 
     def audit(self) -> AuditLog:
         """The audit log from now on."""
@@ -120,9 +121,10 @@ class Site:
         for resource in (SECRETS, DEVICES, HUBS):
             found = (await self.session.get(resource.path(namespace)))["items"]
             progress(f"  wiping {len(found)} {resource.plural} …")
-            await in_flight(found, lambda item, resource=resource: self._drop(resource, item["metadata"]))
+            await in_flight(found, partial(self._drop, resource))
 
-    async def _drop(self, resource: Resource, metadata: dict[str, Any]) -> None:
+    async def _drop(self, resource: Resource, item: dict[str, Any]) -> None:
+        metadata = item["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
         if metadata.get("finalizers"):
             await self.session.send("PATCH", path, {"metadata": {"finalizers": None}}, content_type=MERGE)

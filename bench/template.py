@@ -1,4 +1,4 @@
-"""What the operator wrote for one Device, to be written again for others: the same sizes, the same shape of metadata."""
+"""What the operator wrote for one Device, to be written again for others: of the same size and shape."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -26,20 +26,24 @@ def server_config(
     routes: Sequence[Port],
     interval: str,
     mounted: Collection[str],
+    full_resolver: bool = True,
 ) -> str:
     """The configuration of the server `name`; `mounted` are the names of the files that its `iotsec/` holds.
 
     `server.conf` is included always, a listener's file where the Secret has one. With `routes`, the cluster ports of
-    all its members, the server is one of a cluster.
+    all its members, the server is one of a cluster. Without a full resolver it takes no accounts but from its files.
     """
-    resolver = f'allow_delete: true, interval: "{interval}", timeout: "1.9s"'
+    resolver = "MEMORY"
+    if full_resolver:
+        settings = f'allow_delete: true, interval: "{interval}", timeout: "1.9s"'
+        resolver = f'{{ type: full, dir: "{directory / "resolver"}", {settings} }}'
     parts = [
         'include "iotsec/server.conf"',
         f"server_name: {name}",
         f'listen: "127.0.0.1:{ports.client}"',
         f'http: "127.0.0.1:{ports.monitoring}"',
         f'jetstream {{ store_dir: "{directory / "jetstream"}", max_memory_store: 256Mi, max_file_store: 1Gi }}',
-        f'resolver {{ type: full, dir: "{directory / "resolver"}", {resolver} }}',
+        f"resolver: {resolver}",
         # What the chart writes while its own TLS is off; a tls block in the included file wins.
         _listener("websocket", ports.websocket, ["no_tls: true"], mounted),
         _listener("mqtt", ports.mqtt, [], mounted),

@@ -39,7 +39,8 @@ class NatsServer:
 
     Its addresses hold from the beginning, before it runs and through restarts. `mount` gives it the files of a Hub's
     `…-nats-config` Secret, without whose `server.conf` it cannot `start`. `interval` is how often full resolvers
-    compare their accounts with each other; `routes` are the cluster ports of all members of its cluster.
+    compare their accounts with each other; without `full_resolver` it takes no accounts from anybody. `routes` are the
+    cluster ports of all members of its cluster.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class NatsServer:
         ports: Ports | None = None,
         routes: Sequence[Port] = (),
         interval: str = "5s",
+        full_resolver: bool = True,
     ) -> None:
         self.directory = directory.absolute()
         self.name = name
@@ -58,6 +60,7 @@ class NatsServer:
         self.config = self.directory / "nats.conf"
         self._routes = routes
         self._interval = interval
+        self._full_resolver = full_resolver
         self._secret = self.directory / "iotsec"
         self._process: Process | None = None
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -179,5 +182,6 @@ class NatsServer:
                 routes=self._routes,
                 interval=self._interval,
                 mounted=mounted,
+                full_resolver=self._full_resolver,
             )
         )

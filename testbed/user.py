@@ -127,6 +127,33 @@ class User:
         items = self.api.request("GET", f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events")["items"]
         return [e for e in items if e["regarding"]["kind"] == kind and e["regarding"]["name"] == name]
 
+    def wait_event(self, kind: str, name: str, reason: str, *, kind_of: str = "Warning", within: float = 30) -> Object:
+        """Wait for an event about an object, with this reason and of this type."""
+
+        def told() -> Object | None:
+            found = (e for e in self.events(kind, name) if (e["reason"], e["type"]) == (reason, kind_of))
+            return next(found, None)
+
+        return _first(told, within=within, what=f"{kind_of} event {reason} about {kind} {name}")
+
+    def wait_namespace_gone(self, *, within: float = 60) -> None:
+        """Wait until the namespace and everything in it is no more; say what is left if it stays."""
+        path = f"/api/v1/namespaces/{self.namespace}"
+
+        def gone() -> bool:
+            try:
+                self.api.request("GET", path)
+            except RequestRefusedError as error:
+                return error.status == HTTPStatus.NOT_FOUND
+            return False
+
+        try:
+            wait_until(gone, within=within, what=f"namespace {self.namespace} is gone")
+        except TimeoutError as error:
+            conditions = self.api.request("GET", path)["status"].get("conditions", ())
+            left = [c["message"] for c in conditions if c["type"] in {"NamespaceContentRemaining", "NamespaceFinalizersRemaining"}]
+            raise TimeoutError(f"{error}: {left}") from None
+
     def is_serving(self) -> bool:
         """Tell whether the API server answers."""
         try:

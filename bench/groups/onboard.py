@@ -102,10 +102,12 @@ async def _bare(site: Site, mode: str, template: Path, devices: int) -> float:
     admin = site.plane.kubeconfig
     if mode == "backlog":
         await run_feeder(admin, namespace, devices)
-    arguments = ["--kubeconfig", site.operator_kubeconfig(), "--admin", admin, "--namespace", namespace]
-    arguments += ["--count", str(devices), "--template", template]
     async with DeviceWatch(site.session, namespace) as watch:
-        result = await run_program("bench.bare_writer", mode, *arguments)
+        result = await run_program(
+            "bench.bare_writer",
+            *(mode, "--kubeconfig", site.operator_kubeconfig(), "--admin", admin, "--namespace", namespace),
+            *("--count", str(devices), "--template", template),
+        )
         last = await watch.wait_ready(names(devices))
     return rate(devices, last - result["began"])
 

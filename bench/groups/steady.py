@@ -10,6 +10,7 @@ _DEVICES = 1000
 _MORE = 1000
 _IDLE_SECONDS = 60.0
 _AFTER_RESTART_SECONDS = 5.0
+_LEAST_SECONDS = 1.0
 
 
 async def measure(site: Site) -> AsyncIterator[Figure]:
@@ -26,7 +27,7 @@ async def measure(site: Site) -> AsyncIterator[Figure]:
 
 async def _idle(site: Site, devices: int) -> Figure:
     await site.usage().wait_quiet()
-    seconds = min(_IDLE_SECONDS, float(site.size(round(_IDLE_SECONDS))))
+    seconds = max(_LEAST_SECONDS, _IDLE_SECONDS * site.scale)
     progress(f"  at rest for {seconds:g} s …")
     audit, cpu = site.audit(), site.usage().cpu_seconds()
     await asyncio.sleep(seconds)  # what is measured is this time going by
@@ -44,7 +45,9 @@ async def _restart(fleet: Fleet, devices: int) -> list[Figure]:
     usage = site.usage()
     steady = await usage.wait_quiet()
     cpu = usage.cpu_seconds()
-    await asyncio.sleep(_AFTER_RESTART_SECONDS)  # a late write would be a write as well
+    await asyncio.sleep(
+        max(_LEAST_SECONDS, _AFTER_RESTART_SECONDS * site.scale)
+    )  # a late write would be a write as well
     writes = audit.writes()
     process = usage.started_at()
     baseline = {"started_s": log.started_at() - process, "cpu_seconds": cpu}

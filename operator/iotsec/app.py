@@ -19,12 +19,15 @@ from iotsec.kube.errors import ApiError, ConflictError
 from iotsec.kube.events import EventRecorder
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
+from iotsec.kube.hub_status import HubTeller
 from iotsec.kube.hubs import Hubs
 from iotsec.kube.identities import Identities
 from iotsec.kube.identity_cache import IdentityCache
+from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.orphans import Orphans
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS, SECRETS
 from iotsec.kube.secret_cache import SecretCache
@@ -80,7 +83,7 @@ class Application:
             identities=self.cache,
             secrets=hub_secrets,
             pusher=AccountPusher(hub_secrets, clock=_clock),
-            events=self.events,
+            teller=HubTeller(client, self.queue, self.events, clock=_clock),
             mint=system_credentials,
             clock=_clock,
         )
@@ -91,9 +94,18 @@ class Application:
             secrets=self.secrets,
             writer=writer,
             hubs=self.hubs,
-            events=self.events,
+            reporter=IdentityReporter(client, self.queue, self.cache, self.events),
             clock=_clock,
             entropy=_entropy,
+        )
+        self.orphans = Orphans(
+            client=client,
+            queue=self.queue,
+            cache=self.cache,
+            secrets=self.secrets,
+            writer=writer,
+            hubs=self.hubs,
+            clock=_clock,
         )
         self.informers = [
             Informer(client, HUBS, upsert=self.hubs.upsert, gone=self.hubs.gone),
@@ -117,6 +129,8 @@ class Application:
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._synced = False
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Done once a part of the operator ended by itself."""
 
     async def start(self) -> None:
         """Learn all there is, then start working on it."""
@@ -142,7 +156,15 @@ class Application:
         log.info("stopped", action="stop")
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.create_task(coroutine, name=name))
+        task = asyncio.create_task(coroutine, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """End the process when a task ends that never should: it is started anew, half of it would go on deaf."""
+        if not task.cancelled() and not self.failed.done():
+            log.error("task ended", task=task.get_name(), action="stop", exc_info=task.exception())
+            self.failed.set_result(task.get_name())
 
     async def _work(self) -> None:
         while True:
@@ -165,25 +187,33 @@ class Application:
         if key.kind == HUBS.kind:
             await self.hubs.reconcile(key)
         elif key.kind == SECRETS.kind:
-            await self.identities.reconcile_orphan(key)
+            await self.orphans.reconcile(key)
         else:
             await self.identities.reconcile(key)
 
     def _identity(self, kind: str, item: Any) -> None:
-        key, work, freed = self.cache.upsert(kind, item)
+        metadata = item["metadata"]
+        before = self.cache.get(Key(kind, metadata["namespace"], metadata["name"]))
+        key, work, concerned = self.cache.upsert(kind, item)
         if work:
             self.queue.add(key)
-        for other in freed:
+        for other in concerned:
             self.queue.add(other)
+        if before is not None and before.uid != metadata["uid"]:
+            self._look_after(key, before.uid)
 
     def _identity_gone(self, key: Key) -> None:
         record = self.cache.get(key)
         for other in self.cache.remove(key):
             self.queue.add(other)
         if record is not None:
-            for facts in self.secrets.owned_by(record.uid):
-                self._check_owner(facts.namespace, facts.name)
+            self._look_after(key, record.uid)
             self.queue.add(key)
+
+    def _look_after(self, key: Key, uid: str) -> None:
+        """Have somebody look at the Secrets of an identity that is gone, or that another took the name of."""
+        for facts in self.secrets.owned_by(key.namespace, uid):
+            self._check_owner(facts.namespace, facts.name)
 
     def _secret(self, item: Any) -> None:
         facts = self.secrets.upsert(item)
@@ -202,7 +232,10 @@ class Application:
     def _check_owner(self, namespace: str, name: str) -> None:
         """Have somebody look at a Secret: its Hub, its identity, or, where that is gone, we."""
         facts = self.secrets.get(namespace, name)
-        if facts is None or facts.owner is None:
+        if facts is None:
+            return
+        if facts.owner is None:
+            self.queue.add(Key(SECRETS.kind, namespace, name))
             return
         if facts.owner.kind == HUBS.kind:
             self.hubs.secret_changed(namespace, facts.owner.name)
@@ -215,16 +248,30 @@ class Application:
             self.queue.add(Key(SECRETS.kind, namespace, name))
 
 
+class PartEndedError(RuntimeError):
+    """A part of the operator ended by itself; the process must be started anew."""
+
+
 async def run(settings: Settings) -> None:
-    """Run the operator until it is told to stop."""
+    """Run the operator until it is told to stop.
+
+    Raises:
+        PartEndedError: a part of it ended by itself.
+
+    """
     access: Access = find_access(settings.kubeconfig, settings.service_host, settings.service_port)
     async with Client(access) as client:
         application = Application(settings, client)
         registry = handlers.registry(application, access)
+        stop = asyncio.Event()
+        application.failed.add_done_callback(lambda _: stop.set())
         await kopf.operator(
             registry=registry,
             settings=handlers.operator_settings(),
             clusterwide=True,
             standalone=True,
             liveness_endpoint=settings.liveness,
+            stop_flag=stop,
         )
+        if application.failed.done():
+            raise PartEndedError(application.failed.result())

@@ -1,12 +1,14 @@
-"""One control plane and one operator for all; a namespace, a Hub and servers of its own for each test."""
+"""One control plane and one operator for all; a namespace, a Hub and servers of its own for each test that needs them."""
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from testbed.api import RequestRefusedError
 from testbed.control_plane import ControlPlane
 from testbed.nats_cluster import NatsCluster
 from testbed.nats_server import NatsServer
@@ -50,13 +52,32 @@ def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> I
         yield operator
 
 
+@contextmanager
+def new_namespace(plane: ControlPlane) -> Iterator[User]:
+    """A user in a namespace of their own; its deletion goes on in the background."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    plane.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    try:
+        yield User(plane.api, name)
+    finally:
+        with suppress(RequestRefusedError):  # a test may have deleted it already
+            plane.api.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def bring_up(user: User, server: NatsServer, **spec: object) -> Site:
+    """Apply a Hub, start its server with the Hub's Secret mounted, and wait until the Hub is Ready."""
+    user.apply_hub("plant", [server.url], **spec)
+    server.mount(user.wait_secret("plant-nats-config"))
+    server.start()
+    user.wait_ready("Hub", "plant")
+    return Site(user, server)
+
+
 @pytest.fixture
 def user(plane: ControlPlane) -> Iterator[User]:
     """A user in a namespace of the test's own."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    plane.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    yield User(plane.api, name)
-    plane.api.request("DELETE", f"/api/v1/namespaces/{name}")
+    with new_namespace(plane) as user:
+        yield user
 
 
 @pytest.fixture
@@ -68,11 +89,14 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 
 @pytest.fixture
 def site(operator: Operator, user: User, server: NatsServer) -> Site:  # noqa: ARG001 - it makes the Hub work
-    user.apply_hub("plant", [server.url])
-    server.mount(user.wait_secret("plant-nats-config"))
-    server.start()
-    user.wait_ready("Hub", "plant")
-    return Site(user, server)
+    return bring_up(user, server)
+
+
+@pytest.fixture(scope="session")
+def plant(operator: Operator, plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: ARG001 - as above
+    """A site that tests share which change nothing but Devices of their own names."""
+    with new_namespace(plane) as user, NatsServer(tmp_path_factory.mktemp("plant"), interval="2s") as server:
+        yield bring_up(user, server)
 
 
 @pytest.fixture

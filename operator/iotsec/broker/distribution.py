@@ -1,7 +1,7 @@
 """Account JWTs on every server: pushed, and believed only when each server shows what it runs.
 
-A server answers 200 once it stored a JWT, whether it could use it or not (nats-server ``accounts.go``), so a push is done
-when every server we know was asked, its resolver gives back that very JWT, and it runs that one where it runs any.
+A server answers 200 once it stored a JWT, whether it could use it or not (nats-server ``accounts.go``), so a push is
+done when every server we know was asked, its resolver gives back that very JWT, and it runs that one where it runs any.
 """
 
 import asyncio
@@ -78,7 +78,10 @@ class Servers:
         """Take note of what a server tells of itself; tell whether one came or went."""
         found = answers.servers((body,))
         if subject.endswith(".SHUTDOWN"):
-            return any([self.known.pop(id_, None) for id_ in found])
+            gone = found.keys() & self.known.keys()
+            for id_ in gone:
+                del self.known[id_]
+            return bool(gone)
         new = found.keys() - self.known.keys()
         self.known.update(found)
         return bool(new)

@@ -9,7 +9,8 @@ from iotsec.nats import jwt
 from iotsec.nats.claims import AccountClaims, AccountLimits, ScopedKey, UserPermissionLimits, claims_digest
 from iotsec.nats.keys import SigningKey
 
-RETIREMENT_SECONDS = 600
+RETIREMENT_SECONDS = 3600
+"""How long an account's last JWT outlives the last credential it keeps out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,11 @@ def issue_account(keys: AccountKeys, *, inbox: str, ledger: Ledger, signer: Sign
 
 
 def retirement_token(keys: AccountKeys, *, ledger: Ledger, signer: SigningKey, now: int) -> AccountToken:
-    """Sign an account's last JWT: no keys, no connections, and an end soon after.
+    """Sign an account's last JWT: no keys, no connections, and an end once it has nothing left to keep out.
 
-    A bare delete leaves no tombstone: a server that was away seeds the account again on its return. An expired JWT is
-    dropped by each resolver by itself (nats-server ``dirstore.go``; ``nsc delete account`` does the same).
+    A bare delete leaves no tombstone: a server that was away seeds the account again on its return. This JWT is newer
+    than what that server has, for as long as anything revoked would still be valid; an expired one is dropped by each
+    resolver by itself (nats-server ``dirstore.go``; ``nsc delete account`` does the same).
     """
     claims = AccountClaims(limits=AccountLimits(connections=0, leaf_nodes=0))
     issued_at = max(now, ledger.issued_at + 1)
@@ -78,6 +80,6 @@ def retirement_token(keys: AccountKeys, *, ledger: Ledger, signer: SigningKey, n
         subject=keys.identity.public,
         name=keys.name,
         issued_at=issued_at,
-        expires_at=issued_at + RETIREMENT_SECONDS,
+        expires_at=max(issued_at, *(until for _, until in ledger.entries.values()), 0) + RETIREMENT_SECONDS,
     )
     return AccountToken(token, replace(ledger, issued_at=issued_at, digest=""))

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     ACCOUNT_UNKNOWN = "AccountUnknown"
     ACCOUNT_REQUIRED = "AccountRequired"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
+    SECRET_REFUSED = "SecretRefused"  # noqa: S105 - the same
     TRUST_LOST = "TrustLost"
     DISTRIBUTED = "Distributed"
     NOT_DISTRIBUTED = "NotDistributed"

@@ -2,20 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from iotsec.decide import names
+from iotsec.decide.cutoff import horizon, merged, pending
 from iotsec.decide.grant import Grant
+from iotsec.decide.issued import Issued
 from iotsec.decide.ledger import Revocation
 from iotsec.decide.rotation import renewal_time
-from iotsec.decide.secrets import Issued, Owner, SecretFacts, SecretManifest, data_of, is_satisfied
-from iotsec.decide.views import Contents, Identity
+from iotsec.decide.secrets import Owner, SecretFacts, SecretManifest, data_of, is_satisfied, tidied
+from iotsec.decide.times import unix
+from iotsec.decide.views import Contents, HubView, Identity
 from iotsec.nats import creds, jwt
 from iotsec.nats.keys import InvalidKey, KeyType, SigningKey
 
-# Old keys pile up only while the servers cannot be reached; what the ledger has is dropped from here.
-_MAX_SUPERSEDED = 16
+RENEW = "renew"
+_REISSUE = "re-issue"
+_SEED = re.compile(rb"(?<![A-Z2-7])SU[A-Z2-7]{56}(?![A-Z2-7])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,15 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """What a Secret that was read still holds."""
+class Circumstances:
+    """What a credential depends on beside what is granted and what its Secret says."""
 
-    key: SigningKey | None
-    token: str | None
+    hub: HubView
+    secret_name: str
+    lost: Revocation | None
+    """What the status says was issued later than the Secret tells: it was lost, or put back as it once was."""
+    now: int
+    entropy: Callable[[], bytes]
 
 
 def credential(
@@ -42,112 +51,128 @@ def credential(
     granted: Grant,
     current: SecretFacts | None,
     contents: Contents | None,
-    *,
-    secret_name: str,
-    lost: Revocation | None,
-    now: int,
-    entropy: Callable[[], bytes],
+    around: Circumstances,
 ) -> Credential | None:
-    """Return the credential the identity should have, or ``None`` where the Secret's data must be read first.
-
-    ``lost``: what was issued and no Secret tells of any more.
-    """
-    layout = _layout(identity, granted, secret_name)
-    issued = current.issued if current else None
-    if current is None or (issued is None and contents is None and not current.suspect):
-        return _fresh(identity, granted, layout=layout, secret_name=secret_name, lost=lost, now=now, entropy=entropy)
-    reissue = _why_reissue(identity, granted, issued, now) if issued else "re-issue"
-    moves = current.deleting or current.name != secret_name
-    if issued and not reissue and not moves and not current.suspect and current.finalized and issued.layout == layout:
+    """Return the credential the identity should have, or ``None`` where its Secret must be read first."""
+    lost = around.lost
+    if current is None:
+        key, public = _key(identity, None, around.entropy)
+        first = _first(identity, granted, public, (lost,) if lost else (), around)
+        return _presented(identity, granted, first, key, around, action="re-key" if lost else "issue")
+    issued = current.issued
+    why = _why_reissue(identity, granted, issued, around.now)
+    moves = current.deleting or current.name != around.secret_name
+    if (
+        not (why or lost or moves or current.suspect)
+        and issued is not None
+        and current.finalized
+        and issued.layout == _layout(identity, granted, around.secret_name)
+    ):
         return Credential(issued)
     if contents is None:
         return None
-    held = _held(identity, contents, issued)
-    action = reissue or ("repair" if current.suspect or moves else "re-present")
-    key, made = _key(identity, held, entropy)
-    if issued is None or issued.key != made or issued.account != granted.account.keys.identity.public:
-        started = _start(granted, made, issued, lost, now)
-        issued = replace(started, layout=layout)
-        token = granted.token(key=made, issued_at=issued.issued_at, expires_at=issued.expires_at)
-        action = "re-key" if current.issued else action
-    elif reissue or held.token is None:
-        issued = _reissued(granted, issued, now, supersede=reissue == "re-issue")
-        token = granted.token(key=made, issued_at=issued.issued_at, expires_at=issued.expires_at)
+    data = data_of(contents.secret)
+    # Where the status knows of something later, the key in the Secret is an old one that came back: never again.
+    known = issued.key if issued is not None and lost is None else identity.status.get("publicKey", "")
+    key, public = _key(identity, _held(data, known), around.entropy)
+    recovered = _recovered(identity, granted, data, public) if issued is None else None
+    if recovered is not None:
+        issued, lost = recovered, None
+        why = _why_reissue(identity, granted, issued, around.now)
+    if issued is None or lost is not None or issued.key != public or issued.account != _account(granted):
+        ended = (*((lost,) if lost else ()), *((*issued.superseded, issued.revocation()) if issued else ()))
+        new = _first(identity, granted, public, ended, around, revision=issued.revision if issued else 0)
+        action = "re-key" if known and known != public else _REISSUE
+    elif why:
+        new, action = _again(granted, issued, around, supersede=why == _REISSUE), why
     else:
-        token = held.token
-    data = _data(identity, granted, token, key)
-    issued = replace(issued, layout=layout, keys=tuple(sorted(data)), superseded=_unrecorded(granted, issued, now))
-    manifest = _manifest(identity, secret_name, data, issued)
-    if not reissue and not moves and is_satisfied(contents.secret, manifest):
-        return Credential(issued)
-    return Credential(issued, manifest, moves=moves, action=action)
+        new, action = issued, "repair" if current.suspect or moves else "re-present"
+    made = _presented(identity, granted, new, key, around, action=action)
+    if moves or made.manifest is None:
+        return made
+    manifest = tidied(made.manifest, contents.secret)
+    if is_satisfied(contents.secret, manifest):
+        return Credential(made.issued)
+    return replace(made, manifest=manifest, moves=False)
 
 
-def _fresh(
+def _presented(
     identity: Identity,
     granted: Grant,
+    issued: Issued,
+    key: SigningKey | None,
+    around: Circumstances,
     *,
-    layout: str,
-    secret_name: str,
-    lost: Revocation | None,
-    now: int,
-    entropy: Callable[[], bytes],
+    action: str,
 ) -> Credential:
-    key, public = _key(identity, None, entropy)
-    issued = _start(granted, public, None, lost, now)
-    token = granted.token(key=public, issued_at=issued.issued_at, expires_at=issued.expires_at)
-    data = _data(identity, granted, token, key)
-    issued = replace(issued, layout=layout, keys=tuple(sorted(data)))
-    return Credential(issued, _manifest(identity, secret_name, data, issued), moves=True, action="issue")
+    """Return the credential with a Secret to create for it.
+
+    Signing is deterministic: what was issued before comes out the same.
+    """
+    token = granted.token(key=issued.key, issued_at=issued.issued_at, expires_at=issued.expires_at)
+    data = {names.USER_JWT_KEY: token.encode(), names.INBOX_KEY: granted.inbox_prefix.encode()}
+    if key is not None:
+        data[identity.spec.effective_creds_key] = creds.format_creds(token, key)
+    issued = replace(
+        issued,
+        layout=_layout(identity, granted, around.secret_name),
+        keys=tuple(sorted(data)),
+    )
+    return Credential(issued, _manifest(identity, granted, around.secret_name, data, issued), moves=True, action=action)
 
 
-def _why_reissue(identity: Identity, granted: Grant, issued: Issued, now: int) -> str:
+def _why_reissue(identity: Identity, granted: Grant, issued: Issued | None, now: int) -> str:
     """Return ``re-issue`` where the JWT says the wrong thing or is refused, ``renew`` where it is old, else nothing."""
     if (
-        issued.digest != granted.digest
-        or issued.account != granted.account.keys.identity.public
+        issued is None
+        or issued.digest != granted.digest
+        or issued.account != _account(granted)
         or (identity.spec.public_key or issued.key) != issued.key
         or granted.account.recorded.revoked_at(issued.key) >= issued.issued_at
     ):
-        return "re-issue"
+        return _REISSUE
     due = renewal_time(
         issued_at=issued.issued_at,
         expires_at=issued.expires_at,
         renew_before=granted.renew_before,
         salt=identity.uid,
     )
-    return "renew" if now >= due else ""
+    return RENEW if now >= due else ""
 
 
-def _start(granted: Grant, key: str, replaced: Issued | None, lost: Revocation | None, now: int) -> Issued:
-    """Issue to a key for the first time; what it replaces is superseded."""
-    superseded: tuple[Revocation, ...] = (lost,) if lost else ()
-    if replaced is not None:
-        superseded = (*superseded, *replaced.superseded, replaced.revocation())
-    account = granted.account.keys.identity.public
-    before = max((r.at for r in superseded if r.key == key and r.account == account), default=0)
-    issued_at = max(now, granted.account.recorded.revoked_at(key) + 1, before + 1)
+def _first(
+    identity: Identity,
+    granted: Grant,
+    key: str,
+    ended: Iterable[Revocation],
+    around: Circumstances,
+    *,
+    revision: int = 0,
+) -> Issued:
+    """Issue to a key for the first time, or after all it had before has ended."""
+    superseded = merged(ended)
+    before = [r for r in superseded if (r.account, r.key) == (_account(granted), key)]
+    issued_at = max(around.now, granted.account.recorded.revoked_at(key) + 1, *(r.at + 1 for r in before))
+    expires_at = issued_at + granted.duration
     return Issued(
-        account=account,
+        account=_account(granted),
         key=key,
         issued_at=issued_at,
-        expires_at=issued_at + granted.duration,
-        valid_until=issued_at + granted.duration,
+        expires_at=expires_at,
+        valid_until=max((expires_at, *(r.until for r in before))),
         digest=granted.digest,
         layout="",
         keys=(),
-        revision=replaced.revision + 1 if replaced else 1,
-        superseded=superseded,
+        revision=max(revision, int(identity.status.get("revision", 0))) + 1,
+        superseded=pending(around.hub, superseded, now=around.now),
     )
 
 
-def _reissued(granted: Grant, issued: Issued, now: int, *, supersede: bool) -> Issued:
+def _again(granted: Grant, issued: Issued, around: Circumstances, *, supersede: bool) -> Issued:
     """Issue again to the same key; a plain renewal lets the old JWT run out, any other change ends it."""
-    issued_at = max(now, issued.issued_at + 1, granted.account.recorded.revoked_at(issued.key) + 1)
+    ended = (*issued.superseded, issued.revocation()) if supersede else issued.superseded
+    issued_at = max(around.now, issued.issued_at + 1, granted.account.recorded.revoked_at(issued.key) + 1)
     expires_at = issued_at + granted.duration
-    superseded = issued.superseded
-    if supersede:
-        superseded = (*(r for r in superseded if r.key != issued.key), issued.revocation())
     return replace(
         issued,
         issued_at=issued_at,
@@ -155,68 +180,59 @@ def _reissued(granted: Grant, issued: Issued, now: int, *, supersede: bool) -> I
         valid_until=max(issued.valid_until, expires_at),
         digest=granted.digest,
         revision=issued.revision + 1,
-        superseded=superseded,
+        superseded=pending(around.hub, merged(ended), now=around.now),
     )
 
 
-def _unrecorded(granted: Grant, issued: Issued, now: int) -> tuple[Revocation, ...]:
-    """Drop from the superseded what has expired or is in the account's ledger for good."""
-    account = granted.account
-    here = account.keys.identity.public
-    kept = [
-        r
-        for r in issued.superseded
-        if r.until >= now and not (r.account == here and account.live is not None and account.live.covers(r))
-    ]
-    return tuple(kept[-_MAX_SUPERSEDED:])
-
-
-def _held(identity: Identity, contents: Contents, issued: Issued | None) -> _Held:
-    """Find what is still good in a Secret that was read."""
-    data = data_of(contents.secret)
-    key = None
-    for name in (identity.spec.effective_creds_key, *(issued.keys if issued else ()), names.DEFAULT_CREDS_KEY):
-        if name in data and name not in (names.USER_JWT_KEY, names.INBOX_KEY):
-            key = _seed_in(data[name]) or key
-    if key is not None and issued is not None and key.public != issued.key:
-        key = None  # somebody put another seed there: not one we issued to
-    token = data.get(names.USER_JWT_KEY, b"").decode(errors="replace")
-    return _Held(key, _own_token(token, issued))
-
-
-def _own_token(token: str, issued: Issued | None) -> str | None:
-    """Return the token if it is the very one that was issued."""
-    if issued is None:
-        return None
+def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], public: str) -> Issued | None:
+    """Return what was issued where only the note of it was damaged: the JWT is just what would be issued now."""
+    text = data.get(names.USER_JWT_KEY, b"").decode(errors="replace")
     try:
-        decoded = jwt.decode(token)
+        found = jwt.decode(text, verify=False)
     except jwt.InvalidToken:
         return None
-    same = (decoded.subject, decoded.issued_at, decoded.expires_at) == (issued.key, issued.issued_at, issued.expires_at)
-    return token if same else None
-
-
-def _seed_in(file: bytes) -> SigningKey | None:
-    try:
-        _, key = creds.parse_creds(file)
-    except (ValueError, InvalidKey):
+    status = identity.status
+    if found.expires_at is None or "issuedAt" not in status or not status.get("publicKey") == found.subject == public:
         return None
-    return key
+    token = granted.token(key=public, issued_at=found.issued_at, expires_at=found.expires_at)
+    if token != text or found.issued_at < unix(status["issuedAt"]):
+        return None
+    return Issued(
+        account=_account(granted),
+        key=public,
+        issued_at=found.issued_at,
+        expires_at=found.expires_at,
+        valid_until=horizon(identity, found.expires_at),
+        digest=granted.digest,
+        layout="",
+        keys=(),
+        revision=max(1, int(status.get("revision", 1))),
+    )
 
 
-def _key(identity: Identity, held: _Held | None, entropy: Callable[[], bytes]) -> tuple[SigningKey | None, str]:
+def _held(data: Mapping[str, bytes], public: str) -> SigningKey | None:
+    """Return the key of this public half, if its seed is anywhere in a Secret's data; somebody else's is of no use."""
+    for value in data.values():
+        for seed in _SEED.findall(value):
+            try:
+                key = SigningKey.from_seed(seed, KeyType.USER)
+            except InvalidKey:
+                continue
+            if key.public == public:
+                return key
+    return None
+
+
+def _key(identity: Identity, held: SigningKey | None, entropy: Callable[[], bytes]) -> tuple[SigningKey | None, str]:
     """Return the key pair and its public half: the device's own, the one at hand, or a new one."""
     if identity.spec.public_key is not None:
         return None, identity.spec.public_key
-    key = held.key if held and held.key else SigningKey.generate(KeyType.USER, entropy())
+    key = held or SigningKey.generate(KeyType.USER, entropy())
     return key, key.public
 
 
-def _data(identity: Identity, granted: Grant, token: str, key: SigningKey | None) -> dict[str, bytes]:
-    data = {names.USER_JWT_KEY: token.encode(), names.INBOX_KEY: granted.inbox_prefix.encode()}
-    if key is not None:
-        data[identity.spec.effective_creds_key] = creds.format_creds(token, key)
-    return data
+def _account(granted: Grant) -> str:
+    return granted.account.keys.identity.public
 
 
 def _layout(identity: Identity, granted: Grant, secret_name: str) -> str:
@@ -231,7 +247,9 @@ def _layout(identity: Identity, granted: Grant, secret_name: str) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _manifest(identity: Identity, secret_name: str, data: dict[str, bytes], issued: Issued) -> SecretManifest:
+def _manifest(
+    identity: Identity, granted: Grant, secret_name: str, data: dict[str, bytes], issued: Issued
+) -> SecretManifest:
     reference = identity.spec.hub_ref
     return SecretManifest(
         namespace=identity.namespace,
@@ -243,4 +261,7 @@ def _manifest(identity: Identity, secret_name: str, data: dict[str, bytes], issu
         labels=dict(identity.spec.secret_template.labels),
         annotations=dict(identity.spec.secret_template.annotations),
         issued=issued,
+        seal=issued.seal(
+            granted.account.keys.identity, secret=f"{identity.namespace}/{secret_name}", owner=identity.uid
+        ),
     )

@@ -99,10 +99,22 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
     )
 
 
+def account_of(hub: HubView, namespace: str, wanted: str | None) -> str | None:
+    """Return the account an identity of this namespace is in: the one named, or the only one that admits it."""
+    admitting = _admitting(hub, namespace)
+    if wanted:
+        return wanted if wanted in admitting else None
+    return admitting[0] if len(admitting) == 1 else None
+
+
+def _admitting(hub: HubView, namespace: str) -> list[str]:
+    return [a.name for a in hub.spec.effective_accounts() if a.admits(namespace, hub_namespace=hub.namespace)]
+
+
 def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
-    """Find the account: the one named, or the only one that admits the namespace."""
-    offered = {a.name: a for a in hub.spec.effective_accounts()}
-    admitting = [n for n, a in offered.items() if a.admits(identity.namespace, hub_namespace=hub.namespace)]
+    """Find the account."""
+    offered = {a.name for a in hub.spec.effective_accounts()}
+    admitting = _admitting(hub, identity.namespace)
     wanted = identity.spec.account
     if wanted is not None and wanted not in offered:
         raise RefusedError(
@@ -116,12 +128,12 @@ def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
             f"set spec.accounts[].namespaces.from to All on the Hub, or put this {identity.kind} where the Hub is",
             cut=True,
         )
-    if wanted is None and len(admitting) > 1:
+    name = account_of(hub, identity.namespace, wanted)
+    if name is None:
         raise RefusedError(
             Reason.ACCOUNT_REQUIRED,
             f"the Hub offers this namespace several accounts: set spec.account to one of {_list(admitting)}",
         )
-    name = wanted or admitting[0]
     view = hub.accounts.get(name)
     if view is None or identity.role not in view.keys.scoped:
         raise RefusedError(Reason.HUB_NOT_READY, "the Hub has not made this account's keys yet", stalled=False)
@@ -145,17 +157,25 @@ def _check_key(identity: Identity) -> None:
 
 
 def _check_rivals(identity: Identity, observed: Observed) -> None:
-    if observed.id_rival is not None:
-        raise RefusedError(
-            Reason.ID_TAKEN,
-            f"the id {identity.id!r} belongs to {_rival(observed.id_rival)}: "
-            "set another spec.deviceId, or delete that one",
-        )
-    if observed.key_rival is not None:
-        raise RefusedError(
-            Reason.PUBLIC_KEY_TAKEN,
-            f"this public key belongs to {_rival(observed.key_rival)}: every identity needs a key of its own",
-        )
+    _check_rival(
+        observed.id_rival,
+        Reason.ID_TAKEN,
+        f"the id {identity.id!r} belongs to {observed.id_rival}",
+        "set another spec.deviceId, or delete that one",
+    )
+    _check_rival(
+        observed.key_rival,
+        Reason.PUBLIC_KEY_TAKEN,
+        f"this public key belongs to {observed.key_rival}",
+        "every identity needs a key of its own",
+    )
+
+
+def _check_rival(rival: Rival | None, reason: Reason, message: str, advice: str) -> None:
+    if rival is not None and rival.leaving:
+        raise RefusedError(reason, f"{message}, which is being deleted", stalled=False)
+    if rival is not None:
+        raise RefusedError(reason, f"{message}: {advice}")
 
 
 def _own_permissions(identity: Identity) -> Permissions | None:
@@ -198,7 +218,3 @@ def _canonical(claims: UserClaims) -> str:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def _rival(rival: Rival) -> str:
-    return f"{rival.kind} {rival.namespace}/{rival.name}"

@@ -18,6 +18,7 @@ class AccountState:
     name: str
     public_key: str
     issued_at: int
+    """0 where no server was ever given a JWT of it."""
     revocations: int
     servers: int
     """How many servers run its current JWT."""
@@ -53,24 +54,33 @@ class HubState:
 
 def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
     """Return a working or waiting Hub's conditions."""
-    config = names.nats_config_secret(hub)
-    facts = [Condition(conditions.CONFIG_WRITTEN, "True", Reason.WRITTEN, f"Secret {config} holds the configuration")]
-    if state.problem:
-        reason = Reason.NATS_REFUSED if state.refused else Reason.NATS_UNAVAILABLE
-        facts.append(Condition(conditions.CONNECTED, "False", reason, state.problem))
-        return (*conditions.waiting(reason, state.problem), *facts)
-    facts.append(Condition(conditions.CONNECTED, "True", Reason.CONNECTED, "The servers answer the system account"))
-    behind = [server.name for server in state.servers if not server.current]
-    if state.push_error or behind or not state.servers:
-        reason = Reason.PUSH_REFUSED if state.push_error else Reason.NOT_DISTRIBUTED
-        message = state.push_error or f"not on every server yet: {', '.join(behind) or 'none answers'}"
-        facts.append(Condition(conditions.PUSHED, "False", reason, message))
-        return (*conditions.waiting(reason, message), *facts)
-    message = f"{len(state.servers)} of {len(state.servers)} servers run the current JWT of every account"
-    facts.append(Condition(conditions.PUSHED, "True", Reason.DISTRIBUTED, message))
+    facts = hub_facts(hub, state)
+    failed = next((fact for fact in facts if fact.status == "False"), None)
+    if failed is not None:
+        return (*conditions.waiting(failed.reason, failed.message), *facts)
     if state.full:
         return (*conditions.stalled(Reason.REVOCATIONS_FULL, state.full), *facts)
-    return (*conditions.ready(message, reason=Reason.DISTRIBUTED), *facts)
+    return (*conditions.ready(facts[-1].message, reason=Reason.DISTRIBUTED), *facts)
+
+
+def hub_facts(hub: str, state: HubState) -> tuple[Condition, ...]:
+    """Return what is so, one after the other: each is there only where the one before it is true."""
+    config = names.nats_config_secret(hub)
+    written = Condition(conditions.CONFIG_WRITTEN, "True", Reason.WRITTEN, f"Secret {config} holds the configuration")
+    if state.problem:
+        reason = Reason.NATS_REFUSED if state.refused else Reason.NATS_UNAVAILABLE
+        return written, Condition(conditions.CONNECTED, "False", reason, state.problem)
+    connected = Condition(conditions.CONNECTED, "True", Reason.CONNECTED, "The servers answer the system account")
+    behind = [server.name for server in state.servers if not server.current]
+    if state.push_error:
+        pushed = Condition(conditions.PUSHED, "False", Reason.PUSH_REFUSED, state.push_error)
+    elif behind or not state.servers:
+        message = f"not on every server yet: {', '.join(sorted(behind)) or 'none answers'}"
+        pushed = Condition(conditions.PUSHED, "False", Reason.NOT_DISTRIBUTED, message)
+    else:
+        message = f"{len(state.servers)} of {len(state.servers)} servers run the current JWT of every account"
+        pushed = Condition(conditions.PUSHED, "True", Reason.DISTRIBUTED, message)
+    return written, connected, pushed
 
 
 def hub_status(
@@ -101,7 +111,7 @@ def hub_status(
                 "name": account.name,
                 "publicKey": account.public_key,
                 "revocations": account.revocations,
-                "issuedAt": rfc3339(account.issued_at),
+                **({"issuedAt": rfc3339(account.issued_at)} if account.issued_at else {}),
                 "distributed": f"{account.servers}/{len(state.servers)}",
             }
             for account in sorted(state.accounts, key=lambda a: a.name)
@@ -122,10 +132,32 @@ def in_use(identities: Sequence[str]) -> tuple[Condition, ...]:
     )
 
 
-def trust_lost(secret: str) -> tuple[Condition, ...]:
-    """Return the conditions of a Hub whose keys are gone: it must never make new ones by itself."""
-    return conditions.stalled(
-        Reason.TRUST_LOST,
+def not_retired(why: str) -> tuple[Condition, ...]:
+    """Return the conditions of a Hub that should go while its servers cannot be told."""
+    return conditions.waiting(Reason.NATS_UNAVAILABLE, f"its accounts cannot be retired: {why}. {_FORCE}")
+
+
+def deleting() -> tuple[Condition, ...]:
+    """Return the conditions of a Hub of which nothing is left to end on the servers; there is no way back from here."""
+    return conditions.waiting(Reason.DELETING, "its accounts have ended; its Secrets go, and then it does")
+
+
+def is_ended(status: Mapping[str, Any]) -> bool:
+    """Tell whether this status says that nothing is left to end on the servers."""
+    return conditions.reason_of(status, conditions.READY) == Reason.DELETING
+
+
+def trust_lost(secret: str) -> str:
+    """Return the message about keys that are gone: new ones must never be made by themselves."""
+    return (
         f"Secret {secret} is gone and with it this Hub's keys: restore it from a backup. "
-        "New keys would lock out every device, so none are made",
+        "New keys would lock out every device, so none are made"
     )
+
+
+def stalled(reason: Reason, message: str, *, ending: bool) -> tuple[Condition, ...]:
+    """Return the conditions of a Hub that needs somebody's help."""
+    return conditions.stalled(reason, f"{message}. {_FORCE}" if ending else message)
+
+
+_FORCE = f"To delete the Hub all the same, annotate it {names.FORCE_DELETE}=true"

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from iotsec.nats.keys import KeyType
+
 # 94 bytes each in the account JWT, whose ceiling is 1 MiB (jwt v2 decoder.go, MaxTokenSize).
 MAX_REVOCATIONS = 10_500
 
@@ -104,7 +106,8 @@ def merged_with_server(ledger: Ledger, *, server_issued_at: int, revocations: Ma
     entries = dict(ledger.entries)
     for key, at in revocations.items():
         known_at, known_until = entries.get(key, (0, 0))
-        if at > known_at:
+        # We revoke users and nothing else: "*", which is every user, came from somebody else's hand.
+        if key.startswith(KeyType.USER) and at > known_at:
             entries[key] = (at, max(known_until, until))
     # The digest no longer stands: the next issue gets an iat above the server's.
     return Ledger(server_issued_at, "", MappingProxyType(entries))

@@ -8,6 +8,7 @@ FINALIZER = f"{GROUP}/revoke"
 COMPONENT = f"{GROUP}/component"
 HUB = f"{GROUP}/hub"
 ISSUED = f"{GROUP}/issued"
+SEAL = f"{GROUP}/seal"
 CONTENT_HASH = f"{GROUP}/content-hash"
 FORCE_DELETE = f"{GROUP}/force-delete"
 

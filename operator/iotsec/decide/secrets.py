@@ -5,99 +5,32 @@ needs nothing but metadata, an unchanged Secret is never written, and after any 
 """
 
 import hashlib
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
 
 from iotsec.api.meta import API_VERSION
 from iotsec.decide import names
-from iotsec.decide.ledger import Revocation
+from iotsec.decide.issued import Issued
 
-# Tools that believe they own what carries their mark: nothing of theirs is copied (Argo CD, Flux, Helm, kubectl).
+# Tools that believe they own what carries their mark: nothing of theirs is copied (Argo CD, Flux, Helm, kubectl,
+# kapp, Fleet, kpt).
 _FOREIGN_MARKS = (
     "argocd.argoproj.io/",
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
     "meta.helm.sh/",
     "kubectl.kubernetes.io/",
+    "kapp.k14s.io/",
+    "objectset.rio.cattle.io/",
+    "config.k8s.io/",
     "app.kubernetes.io/instance",
     "iotsec.dev/",
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """What a creds Secret says was issued; times in unix seconds."""
-
-    account: str
-    """Public key of the account."""
-    key: str
-    """Public key of the user."""
-    issued_at: int
-    expires_at: int
-    valid_until: int
-    """The last moment any JWT ever issued for this key is valid."""
-    digest: str
-    """Digest of what the JWT grants and to whom, without its times."""
-    layout: str
-    """Digest of how the Secret presents it."""
-    keys: tuple[str, ...]
-    """The data keys that are ours."""
-    revision: int = 1
-    superseded: tuple[Revocation, ...] = ()
-    """Credentials this one replaced that must be refused; kept until the account's ledger has them."""
-
-    def revocation(self) -> Revocation:
-        """Return what cuts off everything issued so far."""
-        return Revocation(self.account, self.key, self.issued_at, self.valid_until)
-
-    def to_json(self) -> str:
-        """Serialise for the annotation."""
-        body = {
-            "account": self.account,
-            "key": self.key,
-            "iat": self.issued_at,
-            "exp": self.expires_at,
-            "until": self.valid_until,
-            "digest": self.digest,
-            "layout": self.layout,
-            "keys": self.keys,
-            "revision": self.revision,
-        }
-        if self.superseded:
-            body["superseded"] = [[r.account, r.key, r.at, r.until] for r in self.superseded]
-        return json.dumps(body, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Issued":
-        """Read what ``to_json`` wrote.
-
-        Raises:
-            ValueError: somebody else wrote it.
-
-        """
-        try:
-            body = json.loads(text)
-            return cls(
-                account=intern(body["account"]),
-                key=body["key"],
-                issued_at=int(body["iat"]),
-                expires_at=int(body["exp"]),
-                valid_until=int(body["until"]),
-                digest=body["digest"],
-                layout=body["layout"],
-                keys=tuple(intern(key) for key in body["keys"]),
-                revision=int(body["revision"]),
-                superseded=tuple(
-                    Revocation(str(account), str(key), int(at), int(until))
-                    for account, key, at, until in body.get("superseded", ())
-                ),
-            )
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError("the annotation does not say what was issued") from error
+_ONLY_OURS = (names.FINALIZER,)  # one object for all the Secrets there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +54,19 @@ class SecretFacts:
     component: str
     hub: str
     deleting: bool
-    finalized: bool
-    content_hash: str
+    finalizers: tuple[str, ...]
     issued: Issued | None
+    seal: str
+    """What vouches for ``issued``: without a look at the account's key it is a mere claim."""
     suspect: bool
     """Somebody else may have changed it: its data must be read before it is trusted."""
+    disowned: bool = False
+    """Its owner reference was taken away; ``owner`` is who it belonged to."""
+
+    @property
+    def finalized(self) -> bool:
+        """Whether it stays until we let it go."""
+        return names.FINALIZER in self.finalizers
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +83,10 @@ class SecretManifest:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     issued: Issued | None = None
+    seal: str = ""
+    stale_labels: frozenset[str] = frozenset()
+    """Labels we once put there and no longer want."""
+    stale_annotations: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"SecretManifest({self.namespace}/{self.name}, {self.component}, keys={sorted(self.data)})"
@@ -155,6 +100,7 @@ class SecretManifest:
         }
         if self.issued is not None:
             annotations[names.ISSUED] = self.issued.to_json()
+            annotations[names.SEAL] = self.seal
         managed_by, us = names.MANAGED_BY
         return {
             "name": self.name,
@@ -194,12 +140,12 @@ class SecretManifest:
         metadata: dict[str, Any] = {
             "uid": replaces.uid,
             "resourceVersion": replaces.resource_version,
-            "labels": body["metadata"]["labels"],
-            "annotations": body["metadata"]["annotations"],
+            "labels": body["metadata"]["labels"] | dict.fromkeys(self.stale_labels),
+            "annotations": body["metadata"]["annotations"] | dict.fromkeys(self.stale_annotations),
         }
         if not replaces.finalized:  # lists are replaced whole: only when ours is missing
-            metadata["finalizers"] = body["metadata"]["finalizers"]
-        if replaces.owner != self.owner:
+            metadata["finalizers"] = [*replaces.finalizers, names.FINALIZER]
+        if replaces.owner != self.owner or replaces.disowned:
             metadata["ownerReferences"] = body["metadata"]["ownerReferences"]
         return {"metadata": metadata, "data": body["data"]}
 
@@ -221,12 +167,38 @@ def data_of(secret: Mapping[str, Any]) -> dict[str, bytes]:
 def is_satisfied(secret: Mapping[str, Any], manifest: SecretManifest) -> bool:
     """Tell whether a Secret that was read is what the manifest asks for; what others added does not count."""
     want, have = manifest.metadata(), secret["metadata"]
+    data = data_of(secret)
     return (
         all((have.get("labels") or {}).get(k) == v for k, v in want["labels"].items())
         and all((have.get("annotations") or {}).get(k) == v for k, v in want["annotations"].items())
+        and not any(key in (have.get("labels") or {}) for key in manifest.stale_labels)
+        and not any(key in (have.get("annotations") or {}) for key in manifest.stale_annotations)
         and names.FINALIZER in (have.get("finalizers") or ())
-        and all(data_of(secret).get(k) == v for k, v in manifest.data.items())
+        and _controller(have.get("ownerReferences") or ()) == manifest.owner
+        and all(data.get(k) == v for k, v in manifest.data.items())
     )
+
+
+def tidied(manifest: SecretManifest, secret: Mapping[str, Any]) -> SecretManifest:
+    """Return the manifest with what we alone put on the Secret before, and no longer want, as stale."""
+    want = manifest.metadata()
+    return replace(
+        manifest,
+        stale_labels=_ours_alone(secret["metadata"], "labels") - want["labels"].keys(),
+        stale_annotations=_ours_alone(secret["metadata"], "annotations") - want["annotations"].keys(),
+    )
+
+
+def _ours_alone(metadata: Mapping[str, Any], field_name: str) -> frozenset[str]:
+    """Return the labels or annotations that nobody but us is known to have written."""
+    ours: set[str] = set()
+    others: set[str] = set()
+    for entry in metadata.get("managedFields") or ():
+        fields = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get(f"f:{field_name}") or {}
+        (ours if entry.get("manager") == names.FIELD_MANAGER else others).update(
+            name.removeprefix("f:") for name in fields if name.startswith("f:")
+        )
+    return frozenset(name for name in ours - others if name in (metadata.get(field_name) or {}))
 
 
 def facts_of(metadata: Mapping[str, Any]) -> SecretFacts:
@@ -241,20 +213,30 @@ def facts_of(metadata: Mapping[str, Any]) -> SecretFacts:
         except ValueError:
             damaged = True
     component = intern(labels.get(names.COMPONENT, ""))
+    owner = _controller(metadata.get("ownerReferences") or ())
+    finalizers = metadata.get("finalizers") or []
+    managed_by, us = names.MANAGED_BY
+    complete = (
+        owner is not None
+        and component != ""
+        and labels.get(managed_by) == us
+        and annotations.keys() >= {names.HUB, names.CONTENT_HASH}
+        and (component != names.CREDENTIALS or (issued is not None and names.SEAL in annotations))
+    )
     return SecretFacts(
         namespace=intern(metadata["namespace"]),
         name=metadata["name"],
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
-        owner=_controller(metadata.get("ownerReferences") or ()),
+        owner=owner,
         component=component,
         hub=intern(annotations.get(names.HUB, "")),
         deleting="deletionTimestamp" in metadata,
-        finalized=names.FINALIZER in (metadata.get("finalizers") or ()),
-        content_hash=annotations.get(names.CONTENT_HASH, ""),
+        finalizers=_ONLY_OURS if finalizers == [names.FINALIZER] else tuple(finalizers),
         issued=issued,
+        seal=annotations.get(names.SEAL, ""),
         suspect=damaged
-        or (component == names.CREDENTIALS and issued is None)
+        or not complete
         or _touched_by_others(metadata.get("managedFields") or (), issued.keys if issued else ()),
     )
 

@@ -5,7 +5,8 @@ server in strict mode demands (jwt v2 ``operator_claims.go``, ``strict_signing_k
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from iotsec.decide.account import AccountKeys
 from iotsec.decide.roles import PRESETS
@@ -23,6 +24,7 @@ ROLES = tuple(PRESETS)
 
 _OPERATOR = "operator"
 _SYSTEM = "system"
+_RESTORE = "restore the Secret from its backup"
 
 
 class TrustDamagedError(ValueError):
@@ -49,6 +51,65 @@ class TrustRoot:
     system: SigningKey
     system_signing: SigningKey
     accounts: Mapping[str, AccountKeys]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKeys:
+    """The public keys that a Hub's status tells of; once they are out in the world they are its keys for ever."""
+
+    operator: str = ""
+    """Empty where none were made yet."""
+    system: str = ""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+
+
+def known_keys(status: Mapping[str, Any]) -> KnownKeys:
+    """Read the keys from a Hub's status."""
+    return KnownKeys(
+        operator=status.get("operatorPublicKey", ""),
+        system=status.get("systemAccountPublicKey", ""),
+        accounts={a["name"]: a["publicKey"] for a in status.get("accounts") or () if a.get("publicKey")},
+    )
+
+
+def check_known(seeds: TrustSeeds, known: KnownKeys) -> None:
+    """See that the seeds are those of the keys that are out in the world.
+
+    Raises:
+        TrustDamagedError: one is missing, damaged or another; the message names it and never shows it.
+
+    """
+    if not known.operator:
+        return
+    expected = {_OPERATOR: known.operator, _SYSTEM: known.system}
+    expected |= {account_identity_key(name): public for name, public in known.accounts.items()}
+    for name, public in expected.items():
+        kind = KeyType.OPERATOR if name == _OPERATOR else KeyType.ACCOUNT
+        if _read(seeds.identity, name, kind).public != public:
+            raise TrustDamagedError(f"the seed {name!r} is of another key than this Hub's: {_RESTORE}")
+    # Role keys are not looked for: a later version may know roles for which there are none yet.
+    for name, kind in _signing_names(known.accounts, ()):
+        _read(seeds.signing, name, kind)
+
+
+def proves_identity(data: Mapping[str, bytes], known: KnownKeys) -> bool:
+    """Tell whether a Secret that does not say whose it is holds this Hub's operator key."""
+    return bool(known.operator) and _public(data, _OPERATOR) == known.operator
+
+
+def proves_signing(data: Mapping[str, bytes], config: Mapping[str, bytes], known: KnownKeys) -> bool:
+    """Tell whether a Secret that does not say whose it is holds the signing key that this Hub's operator JWT names."""
+    try:
+        token = jwt.decode(config["operator.jwt"].decode())
+    except (KeyError, ValueError):
+        return False
+    claims = token.claims
+    return (
+        bool(known.operator)
+        and token.issuer == token.subject == known.operator
+        and isinstance(claims, OperatorClaims)
+        and _public(data, _OPERATOR) in claims.signing_keys
+    )
 
 
 def account_identity_key(account: str) -> str:
@@ -178,6 +239,13 @@ def _read(store: Mapping[str, bytes], name: str, kind: KeyType) -> SigningKey:
     try:
         return SigningKey.from_seed(Seed(store[name]), kind)
     except KeyError:
-        raise TrustDamagedError(f"the seed {name!r} is missing: restore the Secret from its backup") from None
+        raise TrustDamagedError(f"the seed {name!r} is missing: {_RESTORE}") from None
     except InvalidKey as error:
-        raise TrustDamagedError(f"the seed {name!r} is damaged ({error}): restore the Secret from its backup") from None
+        raise TrustDamagedError(f"the seed {name!r} is damaged ({error}): {_RESTORE}") from None
+
+
+def _public(store: Mapping[str, bytes], name: str) -> str:
+    try:
+        return SigningKey.from_seed(Seed(store[name])).public
+    except (KeyError, InvalidKey):
+        return ""

@@ -12,21 +12,28 @@ from iotsec.decide.secrets import SecretFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """One declared identity, whatever its kind."""
+class Declared:
+    """An object that declares an identity, whatever its kind, and whether or not its spec can be read."""
 
     kind: str
     namespace: str
     name: str
     uid: str
     generation: int
-    created: str
     deleting: bool
     finalized: bool
+    status: Mapping[str, Any]
+    fault: str = ""
+    """Why its spec cannot be read; then this is all that is known of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity(Declared):
+    """One identity as its spec declares it."""
+
     id: str
     role: str
     spec: IdentitySpec
-    status: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class HubView:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A Secret's data as it was read, and whether its metadata is still as we wrote it."""
+    """A Secret as it was read, data and all."""
 
     secret: Mapping[str, Any]
 
@@ -76,6 +83,19 @@ class Rival:
     kind: str
     namespace: str
     name: str
+    leaving: bool = False
+    """It is being deleted: wait for its end."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A Secret of the name we need that is not this identity's."""
+
+    leaving: bool = False
+    """It is what an earlier object of this name left, and goes when that one is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +105,8 @@ class Observed:
     secrets: tuple[SecretFacts, ...] = ()
     """All Secrets of ours with this identity's uid."""
     contents: Contents | None = None
-    """The data of its current Secret, where a first look asked for it."""
-    foreign_secret: bool = False
-    """A Secret of the wanted name exists and is not ours."""
+    """Its current Secret, where a first look asked for it."""
+    obstacle: Obstacle | None = None
     hub_trouble: str = ""
     """Why the Hub, which exists, has no keys to issue with; empty while it has."""
     id_rival: Rival | None = None

@@ -5,15 +5,16 @@ the next. Written down comes first, so that no crash can take a revocation back.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import structlog
 
 from iotsec.broker.connection import UnavailableError
-from iotsec.broker.distribution import Distribution
 from iotsec.decide.account import AccountToken, issue_account, retirement_token
-from iotsec.decide.ledger import LedgerFullError, merged_with_server
+from iotsec.decide.ledger import Ledger, LedgerFullError, merged_with_server, with_revocations
 from iotsec.decide.secrets import Owner
+from iotsec.decide.trust import system_token
 from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.nats import jwt
@@ -22,7 +23,11 @@ from iotsec.nats.claims import AccountClaims, signing_key_of
 log = structlog.get_logger()
 
 COALESCE_SECONDS = 0.1
-_VERIFY_SECONDS = 15.0
+PRESENCE_SECONDS = 3.0
+"""How often it is asked who is there: one small message, by which a server that went is missed."""
+_VERIFY_SECONDS = 10.0
+_VERIFY_SHARE = 0.05  # of the time, at most: the check of a big account is an answer of megabytes from each server
+_SLOWEST_RETRY_SECONDS = 30.0
 # Longer than any JWT revoked in a lost ledger can live: the API takes durations of ten years at most.
 _ADOPTED_FOR_SECONDS = 3650 * 86_400
 
@@ -38,33 +43,16 @@ class AccountPusher:
         """Write down and push what changed; check what did not, every so often; tell whether all of it arrived.
 
         Raises:
-            UnavailableError: the servers cannot be asked now; what is asked for is kept.
+            UnavailableError: the servers cannot be asked now; what is asked for is written down.
 
         """
-        loop = asyncio.get_running_loop()
-        for name in hub.accounts:
-            await self._issue(hub, name, owner)
-        if hub.connection.problem:
-            raise UnavailableError(hub.connection.problem)
-        check = loop.time() - hub.verified_at >= _VERIFY_SECONDS
-        if check:
-            # Claimed before asking: a server that appears meanwhile resets it.
-            hub.verified_at = loop.time()
-            await hub.servers.discover()
-        if hub.trust is not None and (check or not _complete(hub.system)):
-            await self._bring(hub, hub.system, hub.trust.system.public, hub.system_jwt)
-        for name, account in hub.accounts.items():
-            if account.token is None or hub.trust is None:
-                continue
-            public = hub.trust.accounts[name].identity.public
-            if check or not _complete(account) or account.live != account.token.ledger:
-                pushed = account.token
-                answer = await self._bring(hub, account, public, pushed.token)
-                if answer.complete:
-                    _came_alive(account, pushed)
-                elif answer.newest_foreign:
-                    await self._adopt(hub, name, answer.newest_foreign, owner)
-        return _complete(hub.system) and all(map(_complete, hub.accounts.values()))
+        try:
+            return await self._distribute(hub, owner)
+        except UnavailableError:
+            hub.check_due = float("-inf")
+            for name in hub.accounts:
+                await self._write_down(hub, name, owner)
+            raise
 
     async def retire(self, hub: HubRuntime) -> None:
         """Push each account's last JWT, and see it arrive.
@@ -75,56 +63,81 @@ class AccountPusher:
         """
         if hub.trust is None:
             return
+        await hub.servers.discover()
         for name, account in hub.accounts.items():
             keys = hub.trust.accounts[name]
             last = retirement_token(keys, ledger=account.ledger, signer=hub.trust.operator_signing, now=self._clock())
             answer = await hub.servers.push(keys.identity.public, last.token)
             if not answer.complete:
-                raise UnavailableError(answer.error or "not every server took the account's end")
+                raise UnavailableError(answer.error or "not every server took an account's end")
             log.info("account retired", hub=str(hub.key), account=name, action="retire")
 
-    async def _issue(self, hub: HubRuntime, name: str, owner: Owner) -> None:
-        """Sign the account's JWT where its claims changed, and write down what it stands for."""
-        account = hub.accounts[name]
-        if hub.trust is None or hub.spec is None:
-            return
-        now = self._clock()
-        taken = dict(account.requested)
-        try:
-            ledger = account.wanted(now)
-            account.full = ""
-        except LedgerFullError as error:
-            account.full = str(error)
-            ledger, taken = account.ledger, {}
-        token = issue_account(
-            hub.trust.accounts[name],
-            inbox=hub.spec.inbox,
-            ledger=ledger,
-            signer=hub.trust.operator_signing,
-            now=now,
-        )
-        if token.ledger != account.ledger:
-            await self._secrets.write_ledger(hub, name, token.ledger, owner)
-            account.ledger = token.ledger
-        account.token = token
-        for key, revocation in taken.items():
-            if account.requested.get(key) == revocation:
-                del account.requested[key]
+    async def _distribute(self, hub: HubRuntime, owner: Owner) -> bool:
+        if hub.connection.problem:
+            raise UnavailableError(hub.connection.problem)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        check = began >= hub.check_due
+        if check:
+            # Claimed before asking: a server that appears meanwhile resets it.
+            hub.check_due = began + _VERIFY_SECONDS
+        if check or began - hub.pinged_at >= PRESENCE_SECONDS:
+            hub.pinged_at = began
+            await hub.servers.discover()
+        await self._bring_system(hub, look=check)
+        for name in hub.accounts:
+            await self._bring(hub, name, owner, look=check)
+        if check:
+            hub.check_due = max(hub.check_due, began + (loop.time() - began) / _VERIFY_SHARE)
+        return _complete(hub.system) and all(map(_complete, hub.accounts.values()))
 
-    async def _bring(self, hub: HubRuntime, account: AccountRuntime, public: str, token: str) -> Distribution:
-        """See whether every server runs the JWT, and push it where one does not."""
-        known_wrong = (
-            account.distribution is None
-            or not account.distribution.complete
-            or (account.token is not None and account.live != account.token.ledger)
-        )
-        if not known_wrong:
-            account.distribution = await hub.servers.verify(public, token)
-            if account.distribution.complete:
-                return account.distribution
-            log.warning("account drifted", hub=str(hub.key), account=public, action="repair")
-        hub.pushed_at = asyncio.get_running_loop().time()
+    async def _bring_system(self, hub: HubRuntime, *, look: bool) -> None:
+        if hub.trust is None or not (look or not _complete(hub.system)):
+            return
+        public = hub.trust.system.public
+        hub.system.distribution = (await hub.servers.look(public)).judged_by(hub.system_jwt)
+        if _complete(hub.system) or _must_wait(hub.system):
+            return
+        if hub.system.stuck:
+            issued_at = jwt.decode(hub.system_jwt, verify=False).issued_at
+            hub.system_jwt = system_token(hub.trust, issued_at=max(self._clock(), issued_at + 1))
+        await self._push(hub, hub.system, public, hub.system_jwt)
+
+    async def _bring(self, hub: HubRuntime, name: str, owner: Owner, *, look: bool) -> None:
+        """See whether every server runs the account's JWT as it should be, and push it where one does not."""
+        account = hub.accounts[name]
+        if hub.trust is None:
+            return
+        public = hub.trust.accounts[name].identity.public
+        if look or not account.confirmed or not _complete(account):
+            sighting = await hub.servers.look(public)
+            self._learn(hub, name, sighting.tokens)
+            account.confirmed = True
+            before, was_complete = account.token, _complete(account)
+            token = await self._issue(hub, name, owner)
+            account.distribution = sighting.judged_by(token.token)
+            if token == before and not _complete(account):
+                if was_complete:
+                    log.warning("account drifted", hub=str(hub.key), account=public, action="repair")
+                if _must_wait(account):
+                    return
+                token = await self._issue(hub, name, owner, anew=account.stuck > 0)
+        else:
+            token = await self._issue(hub, name, owner)
+            if account.live == token.ledger:
+                return
+            account.distribution = None
+        if not _complete(account):
+            await self._push(hub, account, public, token.token)
+        if _complete(account):
+            _came_alive(account, token)
+
+    async def _push(self, hub: HubRuntime, account: AccountRuntime, public: str, token: str) -> None:
+        now = asyncio.get_running_loop().time()
+        hub.pushed_at = now
         account.distribution = await hub.servers.push(public, token)
+        account.stuck = 0 if _complete(account) else account.stuck + 1
+        account.retry_due = now + min(_SLOWEST_RETRY_SECONDS, 2.0**account.stuck)
         log.info(
             "account pushed",
             hub=str(hub.key),
@@ -134,29 +147,82 @@ class AccountPusher:
             complete=account.distribution.complete,
             action="push",
         )
-        return account.distribution
 
-    async def _adopt(self, hub: HubRuntime, name: str, foreign: str, owner: Owner) -> None:
-        """Take over what a newer JWT of ours revokes: our ledger was lost, and must not revive anybody."""
-        if hub.trust is None:
-            return
+    async def _write_down(self, hub: HubRuntime, name: str, owner: Owner) -> None:
+        """Keep what was asked for though no server can be told; nothing is signed before one can."""
         account = hub.accounts[name]
         try:
-            theirs = jwt.decode(foreign)
-        except jwt.InvalidToken:
+            ledger = with_revocations(account.ledger, account.requested.values(), now=self._clock())
+        except LedgerFullError as error:
+            account.full = str(error)
             return
-        if theirs.issuer != hub.trust.operator_signing.public or not isinstance(theirs.claims, AccountClaims):
-            return
-        merged = merged_with_server(
-            account.ledger,
-            server_issued_at=theirs.issued_at,
-            revocations=theirs.claims.revocations,
-            until=self._clock() + _ADOPTED_FOR_SECONDS,
-        )
-        if merged != account.ledger:
-            log.warning("newer account JWT found on a server", hub=str(hub.key), account=name, action="adopt")
-            account.ledger = merged
-            await self._issue(hub, name, owner)
+        if ledger != account.ledger:
+            await self._take_in(hub, name, ledger, owner)
+        account.settle(self._clock())
+
+    async def _issue(self, hub: HubRuntime, name: str, owner: Owner, *, anew: bool = False) -> AccountToken:
+        """Sign the account's JWT, with a later ``iat`` where its claims changed; what that stands for is written down.
+
+        ``anew``: later in any case. A resolver whose file was lost does not take the JWT that it believes to have
+        (nats-server ``dirstore.go``, write).
+        """
+        account = hub.accounts[name]
+        now = self._clock()
+        known = replace(account.ledger, digest="") if anew else account.ledger
+        try:
+            token = self._sign(hub, name, with_revocations(known, account.requested.values(), now=now), now)
+            account.full = ""
+        except (LedgerFullError, jwt.TokenTooLarge) as error:
+            account.full = str(error)
+            token = self._sign(hub, name, known, now)
+        if token.ledger != account.ledger:
+            await self._take_in(hub, name, token.ledger, owner)
+        account.settle(now)
+        account.token = token
+        return token
+
+    def _sign(self, hub: HubRuntime, name: str, ledger: Ledger, now: int) -> AccountToken:
+        if hub.trust is None or hub.spec is None:
+            raise RuntimeError("the Hub's keys are not loaded")
+        keys, signer = hub.trust.accounts[name], hub.trust.operator_signing
+        return issue_account(keys, inbox=hub.spec.inbox, ledger=ledger, signer=signer, now=now)
+
+    async def _take_in(self, hub: HubRuntime, name: str, ledger: Ledger, owner: Owner) -> None:
+        """Write a ledger down, and hold to it."""
+        account = hub.accounts[name]
+        await self._secrets.write_ledger(hub, name, ledger, owner)
+        account.ledger = ledger
+
+    def _learn(self, hub: HubRuntime, name: str, tokens: Iterable[str]) -> None:
+        """Take over what a newer JWT of ours revokes: a ledger that was lost must not revive anybody."""
+        account = hub.accounts[name]
+        known = account.token.token if account.token else ""
+        newer = sorted(self._ours(hub, [text for text in tokens if text != known]), key=lambda found: found[0])
+        for issued_at, claims in newer:
+            merged = merged_with_server(
+                account.ledger,
+                server_issued_at=issued_at,
+                revocations=claims.revocations,
+                until=self._clock() + _ADOPTED_FOR_SECONDS,
+            )
+            if merged != account.ledger:
+                log.warning("newer account JWT found on a server", hub=str(hub.key), account=name, action="adopt")
+                account.ledger = merged
+
+    def _ours(self, hub: HubRuntime, tokens: Iterable[str]) -> Iterator[tuple[int, AccountClaims]]:
+        for text in tokens:
+            try:
+                found = jwt.decode(text)
+            except jwt.InvalidToken:
+                continue
+            trusted = hub.trust is not None and found.issuer == hub.trust.operator_signing.public
+            if trusted and isinstance(found.claims, AccountClaims):
+                yield found.issued_at, found.claims
+
+
+def _must_wait(account: AccountRuntime) -> bool:
+    """Tell whether the same was pushed in vain not long ago."""
+    return account.stuck > 0 and asyncio.get_running_loop().time() < account.retry_due
 
 
 def _complete(account: AccountRuntime) -> bool:

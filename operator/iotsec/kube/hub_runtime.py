@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from nats.aio.msg import Msg
-
 from iotsec.api.hub import HubSpec
 from iotsec.broker.connection import SystemConnection
 from iotsec.broker.distribution import Distribution, Servers
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import trust
 from iotsec.decide.account import AccountToken
-from iotsec.decide.ledger import Ledger, Revocation, with_revocations
+from iotsec.decide.ledger import Ledger, Revocation
 from iotsec.decide.views import AccountView, HubView
 from iotsec.kube.keys import Key
 
@@ -28,19 +26,31 @@ class AccountRuntime:
     distribution: Distribution | None = None
     live: Ledger | None = None
     signers_live: frozenset[str] = frozenset()
+    confirmed: bool = False
+    """It is known what the servers had before us: nothing is signed before that, lest a lost ledger revive somebody."""
+    stuck: int = 0
+    """How many pushes in a row did not make every server run the JWT."""
+    retry_due: float = 0.0
+    """When to push again what was pushed in vain; by the event loop's clock."""
     full: str = ""
 
-    def wanted(self, now: int) -> Ledger:
-        """Return the ledger with what was asked for."""
-        return with_revocations(self.ledger, self.requested.values(), now=now)
+    def settle(self, now: int) -> None:
+        """Drop what was asked for and is in the ledger, or over."""
+        for key, revocation in list(self.requested.items()):
+            if self.ledger.covers(revocation) or revocation.until < now:
+                del self.requested[key]
 
 
 class HubRuntime:
     """One Hub in memory. Nothing here is worth saving: a restart reads all of it back."""
 
-    def __init__(self, key: Key, *, changed: Callable[[], None], mint: Callable[["HubRuntime"], bytes]) -> None:
+    def __init__(
+        self, key: Key, uid: str, *, changed: Callable[[], None], mint: Callable[["HubRuntime"], bytes]
+    ) -> None:
         """Prepare; ``changed`` is called when the connection or the servers change."""
         self.key = key
+        self.uid = uid
+        """Of the very object: another Hub of this name has other keys."""
         self.spec: HubSpec | None = None
         self.generation = 0
         self.seeds: trust.TrustSeeds | None = None
@@ -49,7 +59,9 @@ class HubRuntime:
         self.config: Mapping[str, bytes] = {}
         self.accounts: dict[str, AccountRuntime] = {}
         self.system = AccountRuntime()
-        self.verified_at = float("-inf")
+        self.check_due = float("-inf")
+        """When every server is to be asked what it runs; by the event loop's clock, like the two below."""
+        self.pinged_at = float("-inf")
         self.pushed_at = float("-inf")
         self.stale = True
         """Its Secrets must be read (again)."""
@@ -70,8 +82,10 @@ class HubRuntime:
         self._task: asyncio.Task[None] | None = None
 
     def connect(self) -> None:
-        """Start the connection, once."""
-        if self._task is None:
+        """Start the connection; one that runs takes note of where the servers are now."""
+        if self._task is not None:
+            self.connection.retarget()
+        else:
             self._task = asyncio.create_task(self.connection.run(), name=f"nats {self.key}")
 
     async def close(self) -> None:
@@ -127,7 +141,7 @@ class HubRuntime:
         everyone = (self.system, *self.accounts.values())
         behind = {id_ for a in everyone if a.distribution for id_ in a.distribution.behind}
         unknown = any(a.distribution is None for a in everyone)
-        known = self.servers.known
+        known, problem = self.servers.known, self.connection.problem
         return hub_decisions.HubState(
             operator_key=root.operator.public,
             system_key=root.system.public,
@@ -142,10 +156,10 @@ class HubRuntime:
                 for name, account in self.accounts.items()
             ],
             servers=[
-                hub_decisions.ServerState(s.name, s.version, current=not unknown and s.id not in behind)
+                hub_decisions.ServerState(s.name, s.version, current=not (problem or unknown or s.id in behind))
                 for s in known.values()
             ],
-            problem=self.connection.problem,
+            problem=problem,
             refused=self.connection.refused,
             push_error=next((a.distribution.error for a in everyone if a.distribution and a.distribution.error), ""),
             full=next((a.full for a in everyone if a.full), ""),
@@ -156,14 +170,13 @@ class HubRuntime:
             return None
         return next((self.accounts[n] for n, k in self.trust.accounts.items() if k.identity.public == public), None)
 
-    def _heard(self, heartbeat: Msg) -> None:
-        if self.servers.heard(heartbeat.data):
+    def _heard(self, subject: str, body: bytes) -> None:
+        if self.servers.heard(subject, body):
             # A server that returns may run what it had when it left: tell it before anybody uses that.
-            self.verified_at = float("-inf")
-            self._changed()
+            self._reconnected()
 
     def _reconnected(self) -> None:
-        self.verified_at = float("-inf")
+        self.check_due = float("-inf")
         self._changed()
 
 

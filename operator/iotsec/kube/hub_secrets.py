@@ -1,6 +1,7 @@
 """A Hub's Secrets: read once, written before anything that relies on them."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -8,7 +9,10 @@ import structlog
 from iotsec.decide import names, trust
 from iotsec.decide.ledger import Ledger
 from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of, is_satisfied
+from iotsec.kube.errors import AlreadyExistsError, ApiError
 from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
+from iotsec.kube.keys import Key
+from iotsec.kube.resources import HUBS
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 
@@ -16,9 +20,11 @@ log = structlog.get_logger()
 
 LEDGER_KEY = "ledger.json"
 
+Secret = Mapping[str, Any]
+
 
 class TrustMissingError(Exception):
-    """The Secret with a Hub's keys is gone, though keys were made once."""
+    """The Secret with a Hub's keys, which this names, is gone, though keys were made once."""
 
 
 class SecretTakenError(Exception):
@@ -33,105 +39,143 @@ class HubSecrets:
         self._cache = cache
         self._entropy = entropy
 
-    async def bring_up(self, hub: HubRuntime, owner: Owner, *, had_keys: bool, now: int) -> None:
+    async def bring_up(self, hub: HubRuntime, owner: Owner, *, known: trust.KnownKeys, ending: bool, now: int) -> None:
         """Read the Hub's Secrets and make what is missing: keys, ledgers, the servers' configuration.
+
+        Of a Hub that is ending nothing is made again that somebody deletes: it was deleted with its namespace, or its
+        dependents first.
 
         Raises:
             TrustMissingError: keys were made once and are gone.
             SecretTakenError: somebody else's Secret is in the way.
-            TrustDamagedError: a key cannot be read.
+            TrustDamagedError: a key cannot be read, or is another than it was.
 
         """
         if hub.spec is None:
             raise RuntimeError("the Hub's spec is not known")
         identity_name = names.identity_keys_secret(hub.key.name)
         signing_name = names.signing_keys_secret(hub.key.name)
-        identity_secret = await self._read(hub, identity_name, owner)
-        signing_secret = await self._read(hub, signing_name, owner)
-        found = trust.TrustSeeds(_data(identity_secret), _data(signing_secret))
-        if hub.seeds is not None:  # what we hold in memory outlives a Secret that was deleted or edited
-            found = trust.TrustSeeds({**found.identity, **hub.seeds.identity}, {**found.signing, **hub.seeds.signing})
-        elif had_keys and not (found.identity and found.signing):
-            raise TrustMissingError(signing_name if found.identity else identity_name)
+        config_name = names.nats_config_secret(hub.key.name)
+        identity, signing, config = [
+            await self._writer.read(hub.key.namespace, name) for name in (identity_name, signing_name, config_name)
+        ]
+        # A key Secret that was restored without its metadata is known by what it holds.
+        if not trust.proves_identity(_data(identity), known):
+            _check_ours(identity, owner)
+        if not trust.proves_signing(_data(signing), _data(config), known):
+            _check_ours(signing, owner)
+        _check_ours(config, owner)
+        found = hub.seeds  # what we hold in memory outlives a Secret that was deleted or edited
+        if found is None:
+            found = trust.TrustSeeds(_data(identity), _data(signing))
+            if known.operator and not (found.identity and found.signing):
+                raise TrustMissingError(signing_name if found.identity else identity_name)
+            trust.check_known(found, known)
         accounts = sorted({a.name for a in hub.spec.effective_accounts()} | trust.account_names(found))
         seeds = trust.completed(found, accounts=accounts, roles=trust.ROLES, entropy=self._entropy)
         root = trust.trust_root(seeds, accounts=accounts, roles=trust.ROLES)
         # Identity keys first: signing keys without them would be worth nothing after a crash here.
-        await self._keep(_manifest(hub, identity_name, seeds.identity, names.IDENTITY_KEYS, owner), identity_secret)
-        await self._keep(_manifest(hub, signing_name, seeds.signing, names.SIGNING_KEYS, owner), signing_secret)
+        keep = _manifest(hub, identity_name, seeds.identity, names.IDENTITY_KEYS, owner)
+        await self._keep(keep, identity, ending=ending)
+        keep = _manifest(hub, signing_name, seeds.signing, names.SIGNING_KEYS, owner)
+        await self._keep(keep, signing, ending=ending)
         hub.seeds, hub.trust = seeds, root
-        await self._bring_up_config(hub, owner, root, now=now)
+        hub.config = trust.nats_config(root, name=_name(hub.key), existing=hub.config or _data(config), now=now)
+        hub.system_jwt = trust.system_jwt_of(hub.config, root)
+        await self._keep(_manifest(hub, config_name, hub.config, names.NATS_CONFIG, owner), config, ending=ending)
         for account in accounts:
-            await self._bring_up_ledger(hub, account, owner)
+            await self._bring_up_ledger(hub, account, owner, ending=ending)
 
     async def write_ledger(self, hub: HubRuntime, account: str, ledger: Ledger, owner: Owner) -> None:
         """Write an account's ledger down."""
-        await self._write(self._ledger_manifest(hub, account, ledger, owner))
+        manifest = self._ledger_manifest(hub, account, ledger, owner)
+        await self._writer.write(manifest, self._cache.get(manifest.namespace, manifest.name))
 
-    async def let_go(self, hub: HubRuntime, uid: str) -> None:
+    async def let_go(self, hub: Key, *, uid: str) -> None:
         """Let every Secret of the Hub go."""
-        for facts in self._cache.owned_by(uid):
+        for facts in self._cache.owned_by(hub.namespace, uid):
             await self._writer.let_go(facts)
-        log.info("hub secrets released", hub=_name(hub), action="release")
+            log.info("hub secret released", hub=_name(hub), secret=facts.name, action="release")
 
-    async def _bring_up_config(self, hub: HubRuntime, owner: Owner, root: trust.TrustRoot, *, now: int) -> None:
-        name = names.nats_config_secret(hub.key.name)
-        found = await self._read(hub, name, owner)
-        config = trust.nats_config(root, name=_name(hub), existing=hub.config or _data(found), now=now)
-        await self._keep(_manifest(hub, name, config, names.NATS_CONFIG, owner), found)
-        hub.config = config
-        hub.system_jwt = trust.system_jwt_of(config, root)
+    def orphans(self, hub: Key) -> frozenset[str]:
+        """Return the uids of Hubs of this name that our Secrets belong to."""
+        owners = [f.owner for f in self._cache if f.namespace == hub.namespace and f.owner is not None]
+        return frozenset(o.uid for o in owners if (o.kind, o.name) == (HUBS.kind, hub.name))
 
-    async def _bring_up_ledger(self, hub: HubRuntime, account: str, owner: Owner) -> None:
-        found = await self._read(hub, names.ledger_secret(hub.key.name, account), owner)
+    async def _bring_up_ledger(self, hub: HubRuntime, account: str, owner: Owner, *, ending: bool) -> None:
+        name = names.ledger_secret(hub.key.name, account)
+        found = await self._writer.read(hub.key.namespace, name)
+        _check_ours(found, owner)
         if account not in hub.accounts:
-            data = _data(found).get(LEDGER_KEY)
-            hub.accounts[account] = AccountRuntime(Ledger.from_json(data) if data else Ledger())
-        elif found is None or not is_satisfied(
-            found, self._ledger_manifest(hub, account, hub.accounts[account].ledger, owner)
-        ):
-            await self.write_ledger(hub, account, hub.accounts[account].ledger, owner)
+            hub.accounts[account] = AccountRuntime(_ledger_in(found, hub=_name(hub.key)))
+        ledger = hub.accounts[account].ledger
+        if ledger != Ledger():  # a blank one says nothing
+            await self._keep(self._ledger_manifest(hub, account, ledger, owner), found, ending=ending)
 
-    async def _read(self, hub: HubRuntime, name: str, owner: Owner) -> Mapping[str, Any] | None:
-        secret = await self._writer.read(hub.key.namespace, name)
-        if secret is None:
-            return None
-        facts = facts_of(secret["metadata"])
-        if facts.owner is None or facts.owner.uid != owner.uid:
-            raise SecretTakenError(
-                f"Secret {name} exists and is not this Hub's: delete it, or give the Hub another name"
-            )
-        return secret
-
-    async def _keep(self, manifest: SecretManifest, found: Mapping[str, Any] | None) -> None:
+    async def _keep(self, manifest: SecretManifest, found: Secret | None, *, ending: bool) -> None:
         """Make a Secret so; one that is so already is not written."""
-        if found is not None and "deletionTimestamp" not in found["metadata"] and is_satisfied(found, manifest):
-            self._cache.wrote(found["metadata"])
-            return
-        await self._write(manifest)
-
-    async def _write(self, manifest: SecretManifest) -> None:
-        facts = self._cache.get(manifest.namespace, manifest.name)
-        if facts is not None and facts.deleting:
+        facts = facts_of(found["metadata"]) if found else None
+        if facts is not None and facts.deleting and not ending and not await self._namespace_is_ending(manifest):
             await self._writer.let_go(facts)
             facts = None
+        elif found is not None and is_satisfied(found, manifest):
+            self._cache.wrote(found["metadata"])
+            return
+        elif found is None and ending:
+            return
         await self._writer.write(manifest, facts)
         log.info("hub secret written", hub=manifest.hub, secret=manifest.name, action="write")
+
+    async def _namespace_is_ending(self, manifest: SecretManifest) -> bool:
+        """Tell whether the namespace takes nothing new, so that a Secret that goes cannot be there again.
+
+        The name is taken: what refuses to create it tells. Until the Hub's end our finalizer keeps what is there.
+        """
+        try:
+            await self._writer.write(manifest, None)
+        except AlreadyExistsError:
+            return False
+        except ApiError as error:
+            if error.code == HTTPStatus.FORBIDDEN and "being terminated" in str(error):
+                return True
+            raise
+        return False
 
     def _ledger_manifest(self, hub: HubRuntime, account: str, ledger: Ledger, owner: Owner) -> SecretManifest:
         name = names.ledger_secret(hub.key.name, account)
         return _manifest(hub, name, {LEDGER_KEY: ledger.to_json()}, names.LEDGER, owner)
 
 
+def _check_ours(secret: Secret | None, owner: Owner) -> None:
+    if secret is None:
+        return
+    facts = facts_of(secret["metadata"])
+    if facts.owner is None or facts.owner.uid != owner.uid:
+        raise SecretTakenError(
+            f"Secret {facts.name} exists and is not this Hub's: delete it, or give the Hub another name"
+        )
+
+
+def _ledger_in(secret: Secret | None, *, hub: str) -> Ledger:
+    """Read a ledger; one that is lost or damaged is made up for by what the servers still run."""
+    if secret is None:
+        return Ledger()
+    try:
+        return Ledger.from_json(_data(secret).get(LEDGER_KEY, b""))
+    except ValueError:
+        log.warning("ledger damaged", hub=hub, secret=secret["metadata"]["name"], action="read")
+        return Ledger()
+
+
 def _manifest(hub: HubRuntime, name: str, data: Mapping[str, bytes], component: str, owner: Owner) -> SecretManifest:
     return SecretManifest(
-        namespace=hub.key.namespace, name=name, data=data, owner=owner, component=component, hub=_name(hub)
+        namespace=hub.key.namespace, name=name, data=data, owner=owner, component=component, hub=_name(hub.key)
     )
 
 
-def _data(secret: Mapping[str, Any] | None) -> dict[str, bytes]:
+def _data(secret: Secret | None) -> dict[str, bytes]:
     return data_of(secret) if secret else {}
 
 
-def _name(hub: HubRuntime) -> str:
-    return f"{hub.key.namespace}/{hub.key.name}"
+def _name(hub: Key) -> str:
+    return f"{hub.namespace}/{hub.name}"

@@ -1,8 +1,6 @@
 """The worker for Hubs: keys and configuration first, then the servers, then the status."""
 
-import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -10,38 +8,27 @@ import structlog
 from iotsec.api.hub import Hub, parse_hub
 from iotsec.api.model import SpecError
 from iotsec.broker.connection import UnavailableError
-from iotsec.decide import conditions, names
 from iotsec.decide import hub as hub_decisions
+from iotsec.decide import names, trust
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.secrets import Owner
-from iotsec.decide.trust import TrustDamagedError
-from iotsec.kube.accounts import AccountPusher
+from iotsec.kube.accounts import PRESENCE_SECONDS, AccountPusher
 from iotsec.kube.client import Client
-from iotsec.kube.events import Event, EventRecorder
+from iotsec.kube.errors import NotFoundError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets, SecretTakenError, TrustMissingError
+from iotsec.kube.hub_status import HubRecord, HubTeller
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.keys import Key
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS
-from iotsec.kube.status_writer import write_status
 
 log = structlog.get_logger()
 
-VERIFY_SECONDS = 20.0
 _RETRY_SECONDS = 1.0
-_CONFLICT_SECONDS = 30.0
-_FACTS_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class HubRecord:
-    """A Hub as the watch showed it last."""
-
-    body: Mapping[str, Any]
-    status: Mapping[str, Any]
-    told_at: float = float("-inf")
+_AWAY_SECONDS = 20.0  # a connection that comes back wakes its Hub: this is for what else may be forgotten
+_TROUBLE_SECONDS = 5.0
 
 
 class Hubs:
@@ -55,7 +42,7 @@ class Hubs:
         identities: IdentityCache,
         secrets: HubSecrets,
         pusher: AccountPusher,
-        events: EventRecorder,
+        teller: HubTeller,
         mint: Callable[[HubRuntime], bytes],
         clock: Callable[[], int],
     ) -> None:
@@ -64,11 +51,12 @@ class Hubs:
         self._identities = identities
         self._secrets = secrets
         self._pusher = pusher
-        self._events = events
+        self._teller = teller
         self._mint = mint
         self._clock = clock
         self._records: dict[Key, HubRecord] = {}
         self._runtimes: dict[Key, HubRuntime] = {}
+        self._former: list[HubRuntime] = []
 
     def runtime(self, namespace: str, name: str) -> HubRuntime | None:
         """Return what is held of a Hub that exists."""
@@ -84,7 +72,7 @@ class Hubs:
         metadata = body["metadata"]
         key = Key(HUBS.kind, metadata["namespace"], metadata["name"])
         before = self._records.get(key)
-        if before and int(metadata["resourceVersion"]) <= int(before.body["metadata"]["resourceVersion"]):
+        if before and int(metadata["resourceVersion"]) <= int(before.metadata["resourceVersion"]):
             return
         told_at = before.told_at if before else float("-inf")
         self._records[key] = HubRecord(body, body.get("status") or {}, told_at)
@@ -97,15 +85,16 @@ class Hubs:
             self._queue.add(key)
 
     def secret_changed(self, namespace: str, name: str) -> None:
-        """Take in that somebody touched a Secret of a Hub."""
+        """Take in that somebody touched a Secret of a Hub, or that one of a Hub that is gone was found."""
         key = Key(HUBS.kind, namespace, name)
         if runtime := self._runtimes.get(key):
             runtime.stale = True
+        if runtime or key not in self._records:
             self._queue.add(key)
 
     async def close(self) -> None:
         """End every connection."""
-        for runtime in self._runtimes.values():
+        for runtime in (*self._runtimes.values(), *self._former):
             await runtime.close()
 
     async def reconcile(self, key: Key) -> None:
@@ -115,73 +104,114 @@ class Hubs:
             await self._forget(key)
             return
         runtime = self._runtime(key)
+        while self._former:
+            await self._former.pop().close()
+        if record.ending and names.FINALIZER not in (record.metadata.get("finalizers") or ()):
+            return  # we are done with it; it waits for others
+        if record.ending and hub_decisions.is_ended(record.status):
+            await self._release(record, runtime)
+            return
+        trouble: tuple[Reason, str] | None = None
         try:
             hub = parse_hub(record.body)
             await self._bring_up(record, hub, runtime)
         except SpecError as error:
-            await self._stall(record, runtime, conditions.stalled(Reason.INVALID_SPEC, str(error)))
+            trouble = Reason.INVALID_SPEC, str(error)
         except TrustMissingError as error:
-            await self._stall(record, runtime, hub_decisions.trust_lost(str(error)))
-        except TrustDamagedError as error:
-            await self._stall(record, runtime, conditions.stalled(Reason.TRUST_LOST, str(error)))
+            trouble = Reason.TRUST_LOST, hub_decisions.trust_lost(str(error))
+        except trust.TrustDamagedError as error:
+            trouble = Reason.TRUST_LOST, str(error)
         except SecretTakenError as error:
-            await self._stall(record, runtime, conditions.stalled(Reason.SECRET_CONFLICT, str(error)))
+            trouble = Reason.SECRET_CONFLICT, str(error)
+        if trouble is None:
+            await self._serve(record, runtime)
         else:
-            await self._serve(record, hub, runtime)
+            await self._stall(record, runtime, *trouble)
 
     async def _bring_up(self, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
         """See that the Hub has its finalizer, its Secrets and its connection."""
         key = runtime.key
-        if hub.metadata.deletion_timestamp is None and names.FINALIZER not in hub.metadata.finalizers:
+        if not record.ending and names.FINALIZER not in hub.metadata.finalizers:
             await add_finalizer(self._client, HUBS, key.namespace, key.name)
         respecified = runtime.generation != hub.metadata.generation
         runtime.spec = hub.spec
         if runtime.stale or respecified:
-            had_keys = bool(record.status.get("operatorPublicKey"))
-            await self._secrets.bring_up(runtime, _owner(hub), had_keys=had_keys, now=self._clock())
-            runtime.generation, runtime.stale, runtime.trouble = hub.metadata.generation, False, ""
-        runtime.connect()
+            runtime.stale = False  # from here on: what changes while we read is read again
+            try:
+                await self._secrets.bring_up(
+                    runtime,
+                    _owner(record),
+                    known=trust.known_keys(record.status),
+                    ending=record.ending,
+                    now=self._clock(),
+                )
+            except BaseException:
+                runtime.stale = True
+                raise
+            runtime.generation, runtime.trouble = hub.metadata.generation, ""
+            runtime.connect()
 
-    async def _serve(self, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
+    async def _serve(self, record: HubRecord, runtime: HubRuntime) -> None:
         """Tell the servers, the identities and the user how things stand."""
-        key = runtime.key
         if record.status.get("operatorPublicKey") is None:
             # The servers may not exist yet, and cannot start before they have read what was just written.
-            await self._tell(record, runtime, self._conditions(runtime))
+            await self._teller.tell(record, runtime, self._conditions(runtime))
         if not runtime.connection.tried:
             return  # nothing is known yet; how the attempt ends brings us back
-        users: list[str] = []
-        if hub.metadata.deletion_timestamp is not None:
-            users = [f"{k.kind} {k.namespace}/{k.name}" for k in self._identities.of_hub((key.namespace, key.name))]
-            if not users:
-                await self._retire(record, hub, runtime)
-                return
-            self._queue.add_after(key, _RETRY_SECONDS)
-        await self._distribute(runtime, _owner(hub))
+        users = self._users(runtime.key) if record.ending else []
+        if record.ending and (not users or _is_forced(record)):
+            await self._end(record, runtime)
+            return
+        await self._distribute(record, runtime)
         self._wake(runtime)
-        await self._tell(record, runtime, hub_decisions.in_use(users) if users else self._conditions(runtime))
+        if not users:
+            await self._teller.tell(record, runtime, self._conditions(runtime))
+            return
+        facts = hub_decisions.hub_facts(runtime.key.name, runtime.state())
+        await self._teller.tell(record, runtime, (*hub_decisions.in_use(users), *facts))
+        self._queue.add_after(runtime.key, _RETRY_SECONDS)
 
     def _runtime(self, key: Key) -> HubRuntime:
-        if key not in self._runtimes:
-            self._runtimes[key] = HubRuntime(key, changed=lambda: self._queue.add(key), mint=self._mint)
-        return self._runtimes[key]
+        """Return the runtime of the Hub there is now; another object of the same name had another."""
+        uid = self._records[key].uid
+        runtime = self._runtimes.get(key)
+        if runtime is not None and runtime.uid != uid:
+            self._former.append(runtime)
+            runtime = None
+        if runtime is None:
+            runtime = HubRuntime(key, uid, changed=lambda: self._queue.add(key), mint=self._mint)
+            self._runtimes[key] = runtime
+        return runtime
 
-    async def _stall(self, record: HubRecord, runtime: HubRuntime, wanted: tuple[Condition, ...]) -> None:
+    def _users(self, key: Key) -> list[str]:
+        return [f"{k.kind} {k.namespace}/{k.name}" for k in self._identities.of_hub((key.namespace, key.name))]
+
+    async def _stall(self, record: HubRecord, runtime: HubRuntime, reason: Reason, message: str) -> None:
         """Tell that a Hub needs somebody's help, its identities too; Secrets may be mended without a word to us."""
-        await self._tell(record, runtime, wanted)
-        trouble = f"its Hub needs help: {wanted[0].message}"
-        if runtime.view is None and runtime.trouble != trouble:
+        key = runtime.key
+        never_used = not record.status.get("operatorPublicKey") and not self._users(key)
+        if record.ending and (never_used or _is_forced(record)):
+            await self._end(record, runtime)
+            return
+        if runtime.trust is not None and runtime.spec is not None:
+            await self._distribute(record, runtime)  # nobody stays connected for this
+        await self._teller.tell(record, runtime, hub_decisions.stalled(reason, message, ending=record.ending))
+        trouble = f"its Hub needs help: {message}"
+        if runtime.trust is not None:
+            self._wake(runtime)
+        elif runtime.trouble != trouble:
             runtime.trouble = trouble
             self._wake(runtime)
-        self._queue.add_after(runtime.key, _CONFLICT_SECONDS)
+        self._queue.add_after(key, _TROUBLE_SECONDS)
 
-    async def _distribute(self, runtime: HubRuntime, owner: Owner) -> None:
+    async def _distribute(self, record: HubRecord, runtime: HubRuntime) -> None:
         try:
-            arrived = await self._pusher.distribute(runtime, owner)
-            self._queue.add_after(runtime.key, VERIFY_SECONDS if arrived else _RETRY_SECONDS)
+            arrived = await self._pusher.distribute(runtime, _owner(record))
+            wait = PRESENCE_SECONDS if arrived else _RETRY_SECONDS
         except UnavailableError as error:
             log.debug("servers not available", hub=str(runtime.key), error=str(error))
-            self._queue.add_after(runtime.key, _RETRY_SECONDS)
+            wait = _patience(runtime)
+        self._queue.add_after(runtime.key, wait)
 
     def _conditions(self, runtime: HubRuntime) -> tuple[Condition, ...]:
         return hub_decisions.hub_conditions(runtime.key.name, runtime.state())
@@ -197,68 +227,55 @@ class Hubs:
                 self._queue.add(identity)
             runtime.waiting.clear()
 
-    async def _retire(self, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
-        """Nobody uses it: let its accounts end on the servers, then its Secrets, then the object."""
-        key = runtime.key
-        was_live = bool(record.status.get("servers"))
-        if was_live and names.FORCE_DELETE not in hub.metadata.annotations:
+    async def _end(self, record: HubRecord, runtime: HubRuntime) -> None:
+        """Let its accounts end on the servers, then its Secrets, then the object."""
+        was_live = any(a.ledger.issued_at for a in runtime.accounts.values()) or bool(record.status.get("servers"))
+        if was_live:
             try:
                 await self._pusher.retire(runtime)
             except UnavailableError as error:
-                message = (
-                    f"its accounts cannot be retired: {error}. To delete the Hub all the same, "
-                    f"annotate it {names.FORCE_DELETE}=true"
-                )
-                await self._tell(record, runtime, conditions.waiting(Reason.NATS_UNAVAILABLE, message))
-                self._queue.add_after(key, _RETRY_SECONDS)
-                return
+                if not _is_forced(record):
+                    await self._teller.tell(record, runtime, hub_decisions.not_retired(str(error)))
+                    self._queue.add_after(runtime.key, _patience(runtime))
+                    return
+        # Told before any key goes: after a crash from here on there is nothing to look for.
+        await self._teller.tell(record, runtime, hub_decisions.deleting())
+        await self._release(record, runtime)
+
+    async def _release(self, record: HubRecord, runtime: HubRuntime) -> None:
+        key = runtime.key
         await runtime.close()
-        await self._secrets.let_go(runtime, hub.metadata.uid)
-        await remove_finalizer(self._client, HUBS, key.namespace, key.name)
+        self._runtimes.pop(key, None)
+        await self._secrets.let_go(key, uid=record.uid)
+        await remove_finalizer(self._client, HUBS, key.namespace, key.name, uid=record.uid)
         log.info("hub deleted", hub=str(key), action="delete")
 
     async def _forget(self, key: Key) -> None:
+        """Let go what is left of a Hub that is gone; its identities have to know."""
         runtime = self._runtimes.pop(key, None)
-        if runtime is None:
-            return
-        await runtime.close()
+        if runtime is not None:
+            await runtime.close()
+        for uid in self._secrets.orphans(key):
+            if not await self._exists(key, uid):  # somebody took our finalizer off the Hub
+                await self._secrets.let_go(key, uid=uid)
         for identity in self._identities.of_hub((key.namespace, key.name)):
             self._queue.add(identity)
 
-    async def _tell(self, record: HubRecord, runtime: HubRuntime, wanted: tuple[Condition, ...]) -> None:
-        key, metadata = runtime.key, record.body["metadata"]
-        status = hub_decisions.hub_status(
-            record.status,
-            wanted,
-            generation=metadata["generation"],
-            now=self._clock(),
-            hub=key.name,
-            state=runtime.state() if runtime.trust else None,
-        )
-        before = conditions.reason_of(record.status, conditions.READY)
-        now = asyncio.get_running_loop().time()
-        if status.get("conditions") == record.status.get("conditions") and now - record.told_at < _FACTS_SECONDS:
-            # Only counts and times moved, as with every push: told often, they would be a write for each.
-            self._queue.add_after(key, _FACTS_SECONDS - (now - record.told_at))
-            return
-        if not await write_status(self._client, HUBS, key.namespace, key.name, previous=record.status, wanted=status):
-            return
-        record.status, record.told_at = status, now
-        ready = next((c for c in wanted if c.type == conditions.READY), None)
-        if ready is not None and str(ready.reason) != before:
-            log.info("hub status", hub=str(key), reason=str(ready.reason), message=ready.message, action="status")
-            self._events.record(
-                Event(
-                    key=key,
-                    api_version=HUBS.api_version,
-                    uid=metadata["uid"],
-                    type="Normal" if ready.status == "True" else "Warning",
-                    reason=ready.reason,
-                    note=ready.message,
-                    action="Reconcile",
-                )
-            )
+    async def _exists(self, key: Key, uid: str) -> bool:
+        try:
+            found = await self._client.get_metadata(HUBS, key.namespace, key.name)
+        except NotFoundError:
+            return False
+        return bool(found["metadata"]["uid"] == uid)
 
 
-def _owner(hub: Hub) -> Owner:
-    return Owner(HUBS.kind, hub.metadata.name, hub.metadata.uid)
+def _patience(runtime: HubRuntime) -> float:
+    return _AWAY_SECONDS if runtime.connection.problem else _RETRY_SECONDS
+
+
+def _is_forced(record: HubRecord) -> bool:
+    return (record.metadata.get("annotations") or {}).get(names.FORCE_DELETE) == "true"
+
+
+def _owner(record: HubRecord) -> Owner:
+    return Owner(HUBS.kind, record.metadata["name"], record.uid)

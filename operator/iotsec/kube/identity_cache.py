@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import orjson
 
+from iotsec.api.model import SpecError
 from iotsec.decide.names import FINALIZER
-from iotsec.decide.views import Identity, Rival
+from iotsec.decide.views import Declared, Identity, Rival
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
 
@@ -28,16 +29,23 @@ class Record:
     id: str
     public_key: str
     account: str
-    holds: str
+    holds_id: str
     """The id that its status says it holds."""
+    holds_key: str
+    """The public key that its status says it holds."""
     spec: bytes
     status: bytes
+
+    @property
+    def key(self) -> str:
+        """The public key it asks for, or was given."""
+        return self.public_key or self.holds_key
 
 
 T = TypeVar("T")
 
-SameAccount = Callable[[Key, Record, Key, Record], bool]
-"""Tells whether two identities of one Hub are in one account."""
+AccountOf = Callable[[Key, Record], str | None]
+"""Tells which account of its Hub an identity is in, or ``None`` where it is in none."""
 
 
 def canonical(value: Any) -> bytes:
@@ -66,29 +74,25 @@ class IdentityCache:
         yield from tuple(self._by_hub.get(hub, ()))
 
     def upsert(self, kind: str, item: Mapping[str, Any]) -> tuple[Key, bool, set[Key]]:
-        """Take in an object; return its key, whether it needs work, and whom its change may have set free."""
+        """Take in an object; return its key, whether it needs work, and whom its change may concern."""
         record = _record(kind, item)
         metadata = item["metadata"]
         key = Key(kind, intern(metadata["namespace"]), metadata["name"])
         before = self._records.get(key)
         if before and before.uid == record.uid and int(record.resource_version) <= int(before.resource_version):
             return key, False, set()
-        freed: set[Key] = set()
-        if before is not None and (before.hub, before.id, before.public_key, before.account) != (
-            record.hub,
-            record.id,
-            record.public_key,
-            record.account,
-        ):
-            freed = self._unindex(key, before)
-            before = None if before.uid != record.uid else before
+        concerned: set[Key] = set()
+        if before is not None and _claims(before) != _claims(record):
+            concerned = self._unindex(key, before)
         self._records[key] = record
         self._index(key, record)
+        if before is not None and record.deleting and not before.deleting:
+            concerned |= self._sharing(record)  # they wait for it now, and were told to change something before
         work = before is None or (
             (before.uid, before.generation, before.deleting, before.finalized, before.status)
             != (record.uid, record.generation, record.deleting, record.finalized, record.status)
         )
-        return key, work or bool(freed), freed - {key}
+        return key, work, concerned - {key}
 
     def remove(self, key: Key) -> set[Key]:
         """Forget an identity; return whom that may have set free."""
@@ -98,71 +102,77 @@ class IdentityCache:
     def wrote_status(self, key: Key, status: Mapping[str, Any]) -> None:
         """Remember a status we are writing, so that its echo is no news."""
         if record := self._records.get(key):
+            self._unindex(key, record)
             record.status = canonical(status)
-            record.holds = str(status.get("deviceId", ""))
+            record.holds_id, record.holds_key = _held(status)
+            self._index(key, record)
 
-    def identity(self, key: Key) -> Identity | None:
-        """Return an identity as decisions take it.
-
-        Raises:
-            SpecError: its spec is not valid.
-
-        """
+    def identity(self, key: Key) -> Declared | None:
+        """Return an identity as decisions take it: with its spec, or with what is wrong with that."""
         record = self._records.get(key)
         if record is None:
             return None
-        spec = IDENTITY_KINDS[key.kind].spec.parse(orjson.loads(record.spec))
-        return Identity(
-            kind=key.kind,
-            namespace=key.namespace,
-            name=key.name,
-            uid=record.uid,
-            generation=record.generation,
-            created=record.created,
-            deleting=record.deleting,
-            finalized=record.finalized,
-            id=record.id,
-            role=spec.role,
-            spec=spec,
-            status=orjson.loads(record.status),
-        )
+        declared = {
+            "kind": key.kind,
+            "namespace": key.namespace,
+            "name": key.name,
+            "uid": record.uid,
+            "generation": record.generation,
+            "deleting": record.deleting,
+            "finalized": record.finalized,
+            "status": orjson.loads(record.status),
+        }
+        try:
+            spec = IDENTITY_KINDS[key.kind].spec.parse(orjson.loads(record.spec))
+        except SpecError as error:
+            return Declared(**declared, fault=str(error))
+        return Identity(**declared, id=record.id, role=spec.role, spec=spec)
 
-    def id_rival(self, key: Key, same_account: SameAccount) -> Rival | None:
+    def id_rival(self, key: Key, account_of: AccountOf) -> Rival | None:
         """Return who holds this identity's id in its account, if somebody else came first."""
         record = self._records[key]
-        return self._rival(key, self._by_id.get((record.hub, record.id), set()), same_account, by_id=True)
+        asking = self._by_id.get((record.hub, record.id), set())
+        return self._rival(key, asking, account_of, holds=lambda other: other.holds_id == other.id)
 
-    def key_rival(self, key: Key, same_account: SameAccount) -> Rival | None:
+    def key_rival(self, key: Key, account_of: AccountOf) -> Rival | None:
         """Return who holds this identity's public key, if somebody else came first."""
         record = self._records[key]
         if not record.public_key:
             return None
-        return self._rival(key, self._by_key.get((record.hub, record.public_key), set()), same_account, by_id=False)
+        asking = self._by_key.get((record.hub, record.public_key), set())
+        return self._rival(key, asking, account_of, holds=lambda other: other.holds_key == other.key)
 
-    def _rival(self, key: Key, asking: set[Key], same_account: SameAccount, *, by_id: bool) -> Rival | None:
+    def _rival(
+        self, key: Key, asking: set[Key], account_of: AccountOf, *, holds: Callable[[Record], bool]
+    ) -> Rival | None:
         if len(asking) < 2:  # noqa: PLR2004 - itself
             return None
-        mine = self._records[key]
-        others = [k for k in asking if k != key and same_account(key, mine, k, self._records[k])]
-        first = min((*others, key), key=lambda k: self._precedence(k, by_id=by_id))
-        return None if first == key else Rival(first.kind, first.namespace, first.name)
 
-    def _precedence(self, key: Key, *, by_id: bool) -> tuple[bool, str, str]:
-        record = self._records[key]
-        holds = record.holds == record.id if by_id else bool(record.holds)
-        return (not holds, record.created, record.uid)
+        def precedence(one: Key) -> tuple[bool, str, str]:
+            record = self._records[one]
+            return (not holds(record), record.created, record.uid)
+
+        account = account_of(key, self._records[key])
+        others = (k for k in asking if k != key and account_of(k, self._records[k]) == account)
+        first = min((*others, key), key=precedence)
+        if first == key:
+            return None
+        return Rival(first.kind, first.namespace, first.name, leaving=self._records[first].deleting)
 
     def _index(self, key: Key, record: Record) -> None:
         self._by_hub[record.hub].add(key)
         self._by_id[record.hub, record.id].add(key)
-        if record.public_key:
-            self._by_key[record.hub, record.public_key].add(key)
+        if record.key:
+            self._by_key[record.hub, record.key].add(key)
 
     def _unindex(self, key: Key, record: Record) -> set[Key]:
         _discard(self._by_hub, record.hub, key)
         return _discard(self._by_id, (record.hub, record.id), key) | _discard(
-            self._by_key, (record.hub, record.public_key), key
+            self._by_key, (record.hub, record.key), key
         )
+
+    def _sharing(self, record: Record) -> set[Key]:
+        return self._by_id.get((record.hub, record.id), set()) | self._by_key.get((record.hub, record.key), set())
 
 
 def _discard(index: dict[T, set[Key]], entry: T, key: Key) -> set[Key]:
@@ -176,11 +186,20 @@ def _discard(index: dict[T, set[Key]], entry: T, key: Key) -> set[Key]:
     return set(members)
 
 
+def _claims(record: Record) -> tuple[object, ...]:
+    return (record.hub, record.id, record.key, record.account)
+
+
+def _held(status: Mapping[str, Any]) -> tuple[str, str]:
+    return str(status.get("deviceId", "")), str(status.get("publicKey", ""))
+
+
 def _record(kind: str, item: Mapping[str, Any]) -> Record:
     metadata, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
     reference = spec.get("hubRef") or {}
     id_field = IDENTITY_KINDS[kind].id_field
     own_id = spec.get(id_field) if id_field else None
+    holds_id, holds_key = _held(status)
     return Record(
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
@@ -192,7 +211,8 @@ def _record(kind: str, item: Mapping[str, Any]) -> Record:
         id=own_id or metadata["name"],
         public_key=spec.get("publicKey", ""),
         account=intern(spec.get("account", "")),
-        holds=str(status.get("deviceId", "")),
+        holds_id=holds_id,
+        holds_key=holds_key,
         spec=canonical(spec),
         status=canonical(status),
     )

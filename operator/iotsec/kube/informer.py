@@ -62,7 +62,8 @@ class Informer:
                 cause = str(error) or type(error).__name__
                 log.warning("watch interrupted", resource=self._resource.plural, error=cause)
                 version = ""
-                await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
+                wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                await asyncio.sleep(max(wait, getattr(error, "retry_after", None) or 0.0))
                 failures += 1
 
     async def _list(self) -> str:
@@ -74,7 +75,8 @@ class Informer:
             for item in items:
                 metadata = item["metadata"]
                 seen.add((metadata["namespace"], metadata["name"]))
-                self._upsert(item)
+                self._known.add((metadata["namespace"], metadata["name"]))
+                self._tell(item)
         for namespace, name in self._known - seen:
             self._gone(namespace, name)
         self._known = seen
@@ -95,5 +97,14 @@ class Informer:
                     self._gone(*identifier)
                 else:
                     self._known.add(identifier)
-                    self._upsert(item)
+                    self._tell(item)
         return version
+
+    def _tell(self, item: Object) -> None:
+        """Pass an object on; one that nobody can read is passed over, and must not end the watch of all others."""
+        try:
+            self._upsert(item)
+        except Exception:
+            metadata = item["metadata"]
+            name = f"{self._resource.kind} {metadata['namespace']}/{metadata['name']}"
+            log.exception("object cannot be read", object=name, action="watch")

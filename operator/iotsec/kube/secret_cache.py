@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from iotsec.decide.secrets import SecretFacts, facts_of
+from iotsec.decide.secrets import Owner, SecretFacts, facts_of
 
 
 class SecretCache:
@@ -13,15 +13,15 @@ class SecretCache:
 
     def __init__(self) -> None:
         self._facts: dict[tuple[str, str], SecretFacts] = {}
-        self._by_owner: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        self._by_owner: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
     def get(self, namespace: str, name: str) -> SecretFacts | None:
         """Return one Secret's facts."""
         return self._facts.get((namespace, name))
 
-    def owned_by(self, uid: str) -> tuple[SecretFacts, ...]:
-        """Return the Secrets of one owner."""
-        return tuple(self._facts[identifier] for identifier in self._by_owner.get(uid, ()))
+    def owned_by(self, namespace: str, uid: str) -> tuple[SecretFacts, ...]:
+        """Return the Secrets of one owner, in its namespace: elsewhere anybody may claim to be owned by it."""
+        return tuple(self._facts[namespace, name] for name in sorted(self._by_owner.get((namespace, uid), ())))
 
     def __iter__(self) -> Iterator[SecretFacts]:
         return iter(tuple(self._facts.values()))
@@ -37,8 +37,15 @@ class SecretCache:
             if int(facts.resource_version) <= int(before.resource_version):
                 return None  # the echo of what we wrote, or older still
             facts = replace(facts, suspect=True)
+            if facts.owner is None and before.owner is not None:
+                facts = replace(facts, owner=before.owner, disowned=True)
         self._put(facts)
         return facts
+
+    def adopt(self, item: Mapping[str, Any], owner: Owner) -> None:
+        """Take in a Secret that is known to be this owner's, whatever it says itself."""
+        facts = replace(facts_of(item["metadata"]), suspect=True)
+        self._put(facts if facts.owner is not None else replace(facts, owner=owner, disowned=True))
 
     def wrote(self, metadata: Mapping[str, Any]) -> SecretFacts:
         """Take in a Secret as it is after our own write."""
@@ -58,14 +65,14 @@ class SecretCache:
             return None
         del self._facts[namespace, name]
         if facts.owner is not None:
-            members = self._by_owner[facts.owner.uid]
-            members.discard((namespace, name))
+            members = self._by_owner[namespace, facts.owner.uid]
+            members.discard(name)
             if not members:
-                del self._by_owner[facts.owner.uid]
+                del self._by_owner[namespace, facts.owner.uid]
         return facts
 
     def _put(self, facts: SecretFacts) -> None:
         self.remove(facts.namespace, facts.name)
         self._facts[facts.namespace, facts.name] = facts
         if facts.owner is not None:
-            self._by_owner[facts.owner.uid].add((facts.namespace, facts.name))
+            self._by_owner[facts.namespace, facts.owner.uid].add(facts.name)

@@ -5,10 +5,12 @@ from typing import Any
 
 from iotsec.decide.secrets import SecretFacts, SecretManifest
 from iotsec.kube.client import Client
-from iotsec.kube.errors import NotFoundError
+from iotsec.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from iotsec.kube.finalizers import remove_finalizer
 from iotsec.kube.resources import SECRETS
 from iotsec.kube.secret_cache import SecretCache
+
+_FORBIDDEN = 403
 
 
 class SecretWriter:
@@ -34,6 +36,26 @@ class SecretWriter:
             )
         return self._cache.wrote(metadata["metadata"])
 
+    async def replace_deleted(self, manifest: SecretManifest, deleted: SecretFacts) -> SecretFacts:
+        """Create a Secret again that somebody deleted and our finalizer holds.
+
+        In a namespace that is going nothing can be created: there it stays, changed in place, until its owner goes too.
+
+        Raises:
+            AlreadyExistsError: something else holds the deleted one as well.
+            ConflictError: it changed since we saw it.
+
+        """
+        try:
+            return await self.write(manifest, None)
+        except AlreadyExistsError:
+            await self.let_go(deleted, delete=False)
+            return await self.write(manifest, None)
+        except ApiError as error:
+            if error.code != _FORBIDDEN:
+                raise
+            return await self.write(manifest, deleted)
+
     async def read(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         """Return the whole Secret, or ``None``."""
         try:
@@ -45,7 +67,7 @@ class SecretWriter:
         """Take our finalizer off a Secret and delete it, unless its owner's end will."""
         try:
             if facts.finalized:
-                await remove_finalizer(self._client, SECRETS, facts.namespace, facts.name)
+                await remove_finalizer(self._client, SECRETS, facts.namespace, facts.name, uid=facts.uid)
             if delete and not facts.deleting:
                 await self._client.delete(SECRETS, facts.namespace, facts.name, uid=facts.uid)
         except NotFoundError:

@@ -1,0 +1,108 @@
+"""What must be refused: everything that was ever issued to an identity, from all that still tells of it.
+
+The Secrets tell it first. Where one was lost, or an older version of it put back, the status knows what came after.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from iotsec.decide import names
+from iotsec.decide.ledger import Revocation
+from iotsec.decide.secrets import SecretFacts
+from iotsec.decide.times import rfc3339, unix
+from iotsec.decide.views import Declared, HubView
+
+# Longer than any JWT is likely to live of which nothing is known but that it was issued.
+UNKNOWN_SECONDS = 400 * 86_400
+
+
+def vouched(secret: SecretFacts, hub: HubView | None) -> SecretFacts:
+    """Return the Secret with what it says was issued only where that is the operator's own word."""
+    if secret.issued is not None and not is_sealed_for(secret, hub, secret.owner.uid if secret.owner else ""):
+        return replace(secret, issued=None, suspect=True)
+    if secret.component != names.CREDENTIALS and not secret.suspect:
+        return replace(secret, suspect=True)
+    return secret
+
+
+def is_sealed_for(secret: SecretFacts, hub: HubView | None, uid: str) -> bool:
+    """Tell whether a Secret is as the operator wrote it for the identity with this uid."""
+    issued = secret.issued
+    account = hub.account_by_key(issued.account) if issued is not None and hub is not None else None
+    if issued is None or account is None:
+        return False
+    place = f"{secret.namespace}/{secret.name}"
+    return issued.is_sealed(secret.seal, account.keys.identity, secret=place, owner=uid)
+
+
+def everything(
+    identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts], *, now: int
+) -> tuple[Revocation, ...]:
+    """Return what cuts off all that was ever issued to the identity and may still be valid."""
+    secrets = tuple(secrets)
+    told = [
+        revocation
+        for secret in secrets
+        if secret.issued is not None
+        for revocation in (*secret.issued.superseded, secret.issued.revocation())
+    ]
+    forgotten = lost(identity, hub, secrets, now=now)
+    return tuple(told if forgotten is None else [*told, forgotten])
+
+
+def lost(identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts], *, now: int) -> Revocation | None:
+    """Return what the status says was issued where no Secret tells of it (any more)."""
+    status = identity.status
+    key, issued_at = status.get("publicKey"), status.get("issuedAt")
+    if not key or not issued_at or not status.get("expiresAt") or hub is None:
+        return None
+    account = hub.accounts.get(status.get("account", ""))
+    if account is None or any(_tells(s, key, issued_at) for s in secrets):
+        return None
+    public = account.keys.identity.public
+    at = unix(issued_at)
+    told = (r for s in secrets if s.issued for r in (*s.issued.superseded, s.issued.revocation()))
+    if any((r.account, r.key) == (public, key) and r.at >= at for r in told):
+        return None
+    forgotten = Revocation(public, key, at, horizon(identity, unix(status["expiresAt"])))
+    return None if forgotten.until < now else forgotten
+
+
+def is_recorded(hub: HubView, revocation: Revocation) -> bool:
+    """Tell whether a revocation was asked for already, arrived or not."""
+    account = hub.account_by_key(revocation.account)
+    return account is not None and account.recorded.covers(revocation)
+
+
+def horizon(identity: Declared, expires_at: int) -> int:
+    """Return when the last JWT ends that a lost Secret may have held, or issued before.
+
+    A first JWT is the only one; one issued earlier, under a longer duration, may outlive those after it.
+    """
+    return expires_at if int(identity.status.get("revision", 0)) <= 1 else expires_at + UNKNOWN_SECONDS
+
+
+def pending(hub: HubView | None, wanted: Iterable[Revocation], *, now: int) -> tuple[Revocation, ...]:
+    """Return what is not refused yet on every reachable server; an account that is gone refuses everything."""
+    return tuple(r for r in wanted if not _is_refused(hub, r, now))
+
+
+def merged(revocations: Iterable[Revocation]) -> tuple[Revocation, ...]:
+    """Return one revocation for each key of each account, as late and as long as the latest and longest of them."""
+    found: dict[tuple[str, str], Revocation] = {}
+    for r in revocations:
+        known = found.get((r.account, r.key), r)
+        found[r.account, r.key] = replace(r, at=max(r.at, known.at), until=max(r.until, known.until))
+    return tuple(found.values())
+
+
+def _is_refused(hub: HubView | None, revocation: Revocation, now: int) -> bool:
+    account = hub.account_by_key(revocation.account) if hub else None
+    if account is None or revocation.until < now:
+        return True
+    return account.live is not None and account.live.covers(revocation)
+
+
+def _tells(secret: SecretFacts, key: str, issued_at: str) -> bool:
+    """Tell at once in the usual case: the Secret and the status say the same."""
+    return secret.issued is not None and secret.issued.key == key and rfc3339(secret.issued.issued_at) == issued_at

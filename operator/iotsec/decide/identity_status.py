@@ -1,0 +1,110 @@
+"""What an identity's status says: its conditions, and plain facts that stay known when a Secret is lost."""
+
+from typing import Any
+
+from iotsec.decide import conditions
+from iotsec.decide.conditions import Condition, Reason
+from iotsec.decide.cutoff import is_recorded
+from iotsec.decide.grant import Grant
+from iotsec.decide.issued import Issued
+from iotsec.decide.ledger import Revocation
+from iotsec.decide.times import rfc3339
+from iotsec.decide.views import Declared, HubView
+
+# What a lost Secret is revoked by, and by whom an id is held.
+_KEPT = ("deviceId", "account", "role", "publicKey", "issuedAt", "expiresAt", "revision")
+
+_CREDENTIALS = Condition(conditions.CREDENTIALS_ISSUED, "True", Reason.ISSUED, "The Secret holds a valid credential")
+
+
+def identity_status(
+    identity: Declared,
+    wanted: tuple[Condition, ...],
+    *,
+    now: int,
+    granted: tuple[str, str, str] | None = None,
+    secret: str = "",
+    issued: Issued | None = None,
+    renewal: int | None = None,
+    holds_id: bool = True,
+) -> dict[str, Any]:
+    """Return the whole status.
+
+    ``granted``: id, account and role now in force, else those it says already stay; ``secret``: the Secret there is;
+    ``holds_id``: whether the id it says is still the identity's.
+    """
+    previous = identity.status
+    status: dict[str, Any] = {
+        "observedGeneration": identity.generation,
+        "conditions": conditions.merge(
+            previous.get("conditions") or (), wanted, generation=identity.generation, now=rfc3339(now)
+        ),
+        **{key: previous[key] for key in _KEPT if key in previous and (holds_id or key != "deviceId")},
+    }
+    if granted is not None:
+        status |= zip(("deviceId", "account", "role"), granted, strict=True)
+    if issued is not None:
+        status |= {
+            "publicKey": issued.key,
+            "issuedAt": rfc3339(issued.issued_at),
+            "expiresAt": rfc3339(issued.expires_at),
+            "revision": issued.revision,
+        }
+    if secret:
+        status["secretName"] = secret
+    if renewal is not None:
+        status["renewalTime"] = rfc3339(renewal)
+    return status
+
+
+def credential_conditions(
+    hub: HubView, granted: Grant, pending: tuple[Revocation, ...]
+) -> tuple[tuple[Condition, ...], bool]:
+    """Return the conditions of an identity that has a credential, and whether nothing is waited for."""
+    if pending:
+        reason = Reason.NATS_UNAVAILABLE if hub.problem else Reason.REVOCATION_PENDING
+        message = hub.problem or "the servers are being told to refuse the superseded credential"
+        return (*conditions.waiting(reason, message), _CREDENTIALS), False
+    if granted.signer.public not in granted.account.signers_live:
+        reason = Reason.NATS_UNAVAILABLE if hub.problem else Reason.HUB_NOT_READY
+        message = hub.problem or "the servers do not run this account's current JWT yet"
+        return (*conditions.waiting(reason, message), _CREDENTIALS), False
+    return issued_conditions(granted), True
+
+
+def issued_conditions(granted: Grant) -> tuple[Condition, ...]:
+    """Return the conditions of an identity that may connect."""
+    message = f"May connect as {granted.name} to account {granted.account_name}"
+    if granted.unbounded:
+        message += f"; reaches every subject by {', '.join(granted.unbounded)}"
+    return (*conditions.ready(message), _CREDENTIALS)
+
+
+def suspended_conditions() -> tuple[Condition, ...]:
+    """Return the conditions of an identity that every server refuses, as its spec asks for."""
+    message = "Suspended: every server refuses it; set spec.suspended to false to let it in again"
+    return (Condition(conditions.READY, "False", Reason.SUSPENDED, message),)
+
+
+def nothing_learned(
+    identity: Declared,
+    hub: HubView,
+    granted: Grant,
+    *,
+    issued: Issued | None,
+    pending: tuple[Revocation, ...],
+    reason: Reason,
+) -> bool:
+    """Tell whether the status was settled and nothing was heard of the servers since we started.
+
+    A restart of the operator while NATS is away is no news about any identity.
+    """
+    status = identity.status
+    return (
+        granted.account.live is None
+        and issued is not None
+        and status.get("observedGeneration") == identity.generation
+        and (status.get("publicKey"), status.get("issuedAt")) == (issued.key, rfc3339(issued.issued_at))
+        and conditions.reason_of(status, conditions.READY) == reason
+        and all(is_recorded(hub, revocation) for revocation in pending)
+    )

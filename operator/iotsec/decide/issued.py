@@ -1,0 +1,101 @@
+"""What was issued, as it is written on the creds Secret that holds it: known after any restart, and nobody's to forge.
+
+Whoever may write Secrets in some namespace could otherwise write there that anybody's key is to be revoked. So the note
+is sealed with a key derived from the account's own: only the operator can write one that counts, and it counts only
+on the Secret it was written on, for the identity that one belongs to; a copy elsewhere says nothing.
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from sys import intern
+
+from iotsec.decide.ledger import Revocation
+from iotsec.nats.keys import SigningKey
+
+_PURPOSE = b"iotsec/issued/1\0"
+_SEAL_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a creds Secret says was issued; times in unix seconds."""
+
+    account: str
+    """Public key of the account."""
+    key: str
+    """Public key of the user."""
+    issued_at: int
+    expires_at: int
+    valid_until: int
+    """The last moment any JWT ever issued for this key is valid."""
+    digest: str
+    """Digest of what the JWT grants and to whom, without its times."""
+    layout: str
+    """Digest of how the Secret presents it."""
+    keys: tuple[str, ...]
+    """The data keys that are ours."""
+    revision: int = 1
+    superseded: tuple[Revocation, ...] = ()
+    """Credentials this one replaced that must be refused; kept until every server refuses them."""
+
+    def revocation(self) -> Revocation:
+        """Return what cuts off everything issued so far."""
+        return Revocation(self.account, self.key, self.issued_at, self.valid_until)
+
+    def to_json(self) -> str:
+        """Serialise, canonically."""
+        body = {
+            "account": self.account,
+            "key": self.key,
+            "iat": self.issued_at,
+            "exp": self.expires_at,
+            "until": self.valid_until,
+            "digest": self.digest,
+            "layout": self.layout,
+            "keys": self.keys,
+            "revision": self.revision,
+        }
+        if self.superseded:
+            body["superseded"] = [[r.account, r.key, r.at, r.until] for r in self.superseded]
+        return json.dumps(body, separators=(",", ":"))
+
+    def seal(self, account: SigningKey, *, secret: str, owner: str) -> str:
+        """Return what only the operator can add to this note on a Secret (``namespace/name``) of an owner (uid)."""
+        key = hashlib.sha256(_PURPOSE + account.seed.reveal()).digest()
+        message = f"{secret}\0{owner}\0{self.to_json()}".encode()
+        return hmac.digest(key, message, "sha256").hex()[:_SEAL_CHARACTERS]
+
+    def is_sealed(self, seal: str, account: SigningKey, *, secret: str, owner: str) -> bool:
+        """Tell whether this note is the operator's, on this Secret of this owner."""
+        expected = self.seal(account, secret=secret, owner=owner)
+        return hmac.compare_digest(seal.encode(), expected.encode())
+
+    @classmethod
+    def from_json(cls, text: str) -> "Issued":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: somebody else wrote it.
+
+        """
+        try:
+            body = json.loads(text)
+            return cls(
+                account=intern(body["account"]),
+                key=body["key"],
+                issued_at=int(body["iat"]),
+                expires_at=int(body["exp"]),
+                valid_until=int(body["until"]),
+                digest=body["digest"],
+                layout=body["layout"],
+                keys=tuple(intern(key) for key in body["keys"]),
+                revision=int(body["revision"]),
+                superseded=tuple(
+                    Revocation(str(account), str(key), int(at), int(until))
+                    for account, key, at, until in body.get("superseded", ())
+                ),
+            )
+        except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError("the annotation does not say what was issued") from error

@@ -1,0 +1,18 @@
+"""Handing revocations to a Hub: many of them make one push."""
+
+import asyncio
+from collections.abc import Iterable
+
+from iotsec.decide.ledger import Revocation
+from iotsec.kube.accounts import COALESCE_SECONDS
+from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.keys import Key
+from iotsec.kube.queue import WorkQueue
+
+
+def ask_to_revoke(queue: WorkQueue[Key], hub: HubRuntime, key: Key, revocations: Iterable[Revocation]) -> None:
+    """Ask the Hub for revocations; it wakes ``key`` when every server has them."""
+    hub.waiting.add(key)
+    if hub.request(revocations):
+        since = asyncio.get_running_loop().time() - hub.pushed_at
+        queue.add_after(hub.key, max(0.0, COALESCE_SECONDS - since))

@@ -1,0 +1,94 @@
+"""What is read from logs, and how a figure is printed."""
+
+import json
+from typing import Any
+
+from bench.audit import count_writes
+from bench.device_watch import is_ready
+from bench.figures import Figure, at_least, at_most
+from bench.operator_log import lines_of
+from bench.template import Template
+
+
+def request(verb: str, resource: str, agent: str = "iotsec/1", stage: str = "ResponseComplete", **more: Any) -> bytes:
+    target = {"resource": resource, **more}
+    return json.dumps({"stage": stage, "verb": verb, "userAgent": agent, "objectRef": target}).encode() + b"\n"
+
+
+def test_only_finished_writes_of_the_program_count() -> None:
+    log = b"".join(
+        [
+            request("create", "secrets"),
+            request("patch", "devices", subresource="status"),
+            request("patch", "devices", subresource="status"),
+            request("get", "secrets"),
+            request("watch", "devices", stage="ResponseStarted"),
+            request("create", "secrets", agent="bench/1"),
+            request("create", "secrets", agent="other (like iotsec/1)"),
+        ]
+    )
+    assert count_writes(log, "iotsec/") == {"create secrets": 1, "patch devices/status": 2}
+
+
+def test_a_half_written_last_line_waits_for_its_end() -> None:
+    assert count_writes(request("create", "secrets") + request("delete", "secrets")[:-9], "iotsec/").total() == 1
+
+
+def test_a_log_is_searched_by_event() -> None:
+    log = b'{"event": "started", "n": 1}\nTraceback: started\n{"event": "stopped", "why": "started"}\n'
+    assert list(lines_of(log, "started")) == [{"event": "started", "n": 1}]
+
+
+def test_a_figure_is_one_line_of_json_with_its_goal() -> None:
+    figure = Figure("onboard.ratio", 0.61239, "ratio", 1000, at_least(0.6), {"runs": [1.00049, 2.0]})
+    assert json.loads(figure.line()) == {
+        "name": "onboard.ratio",
+        "value": 0.612,
+        "unit": "ratio",
+        "devices": 1000,
+        "goal": {"at least": 0.6, "met": True},
+        "baseline": {"runs": [1.0, 2.0]},
+    }
+
+
+def test_a_goal_is_met_on_its_side_of_the_bound() -> None:
+    assert at_most(2).is_met(2)
+    assert not at_most(2).is_met(2.1)
+    assert at_least(0.6).is_met(0.6)
+    assert not at_least(0.6).is_met(0.59)
+
+
+def test_a_device_is_ready_only_for_its_latest_spec() -> None:
+    conditions = [{"type": "Ready", "status": "True"}]
+    device = {"metadata": {"generation": 2}, "status": {"observedGeneration": 1, "conditions": conditions}}
+    assert not is_ready(device)
+    device["status"]["observedGeneration"] = 2
+    assert is_ready(device)
+    assert not is_ready({"metadata": {"generation": 1}})
+
+
+def test_a_template_gives_each_device_a_secret_of_one_shape() -> None:
+    secret = {
+        "kind": "Secret",
+        "metadata": {
+            "name": "device-00000-device-creds",
+            "namespace": "first",
+            "uid": "a",
+            "resourceVersion": "1",
+            "managedFields": [{}],
+            "labels": {"l": "1"},
+            "ownerReferences": [{"kind": "Device", "name": "device-00000", "uid": "b"}],
+        },
+        "data": {"user.jwt": "eA=="},
+    }
+    template = Template.of(secret, {"status": {"observedGeneration": 1}})
+    assert Template.read(template.to_json()).secret_for("second", "device-00007", "c") == {
+        "kind": "Secret",
+        "metadata": {
+            "name": "device-00007-device-creds",
+            "namespace": "second",
+            "labels": {"l": "1"},
+            "ownerReferences": [{"kind": "Device", "name": "device-00007", "uid": "c"}],
+        },
+        "data": {"user.jwt": "eA=="},
+    }
