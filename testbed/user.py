@@ -63,9 +63,10 @@ class User:
                 return None
             raise
 
-    def patch(self, kind: str, name: str, body: Mapping[str, Any]) -> Object:
-        """Merge-patch any object of this namespace."""
-        return self.api.request("PATCH", self._path(kind, name), body, content_type=_MERGE)
+    def patch(self, kind: str, name: str, body: Mapping[str, Any], *, subresource: str = "") -> Object:
+        """Merge-patch any object of this namespace, or one of its subresources."""
+        path = f"{self._path(kind, name)}/{subresource}".rstrip("/")
+        return self.api.request("PATCH", path, body, content_type=_MERGE)
 
     def create(self, kind: str, name: str, **body: Any) -> Object:
         """Create a plain object, a Secret for instance."""
@@ -75,6 +76,10 @@ class User:
     def delete(self, kind: str, name: str) -> None:
         """Ask for the object's deletion, as `kubectl delete --wait=false` does."""
         self.api.request("DELETE", self._path(kind, name))
+
+    def delete_in_foreground(self, kind: str, name: str) -> None:
+        """Ask for the deletion of the object after all it owns, as `kubectl delete --cascade=foreground` does."""
+        self.api.request("DELETE", self._path(kind, name), {"propagationPolicy": "Foreground"})
 
     def wait_gone(self, kind: str, name: str, *, within: float = 30) -> None:
         """Wait until the object is no more."""

@@ -153,6 +153,7 @@ class Application:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.hubs.close()
+        self.failed.cancel()  # nobody need wait for it any more: kopf would, for five seconds
         log.info("stopped", action="stop")
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
@@ -273,5 +274,5 @@ async def run(settings: Settings) -> None:
             liveness_endpoint=settings.liveness,
             stop_flag=stop,
         )
-        if application.failed.done():
+        if application.failed.done() and not application.failed.cancelled():
             raise PartEndedError(application.failed.result())

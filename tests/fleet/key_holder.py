@@ -78,7 +78,7 @@ def running_jwt(server: NatsServer, account: str) -> str:
 
 
 def stored_jwt(server: NatsServer, account: str) -> str:
-    """The JWT in this server's resolver directory, empty where it has none."""
+    """The JWT in this server's resolver directory, empty where it has none or is writing one."""
     file = server.directory / "resolver" / f"{account}.jwt"
     return file.read_text() if file.exists() else ""
 

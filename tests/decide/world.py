@@ -1,0 +1,371 @@
+"""A small world in which plans are carried out: an API server's Secrets, one Device, an account and its servers.
+
+It is as unkind as the real one: writes can stop after any effect, the servers can lag behind, anybody can edit Secrets.
+"""
+
+import copy
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from iotsec.api.device import DeviceSpec
+from iotsec.api.hub import HubSpec
+from iotsec.decide import names
+from iotsec.decide.account import AccountKeys
+from iotsec.decide.identity import Plan, plan_identity
+from iotsec.decide.ledger import Ledger, Revocation, with_revocations
+from iotsec.decide.roles import PRESETS
+from iotsec.decide.views import AccountView, Contents, HubView, Identity, Observed, Rival
+from iotsec.kube.secret_cache import SecretCache
+from iotsec.nats import jwt
+from iotsec.nats.claims import UserClaims
+from iotsec.nats.keys import KeyType, SigningKey
+
+NAMESPACE, NAME, UID = "iot", "weather-01", "5f3c9b1e-0000-4000-8000-000000000001"
+NOW = 1_800_000_000
+HUB = "iot/plant"
+
+Object = dict[str, Any]
+
+
+def numbered_entropy(start: int = 0) -> Iterator[bytes]:
+    """Never the same 32 bytes twice."""
+    number = start
+    while True:
+        number += 1
+        yield number.to_bytes(32, "big")
+
+
+def account_keys(name: str, entropy: Iterator[bytes]) -> AccountKeys:
+    def key() -> SigningKey:
+        return SigningKey.generate(KeyType.ACCOUNT, next(entropy))
+
+    return AccountKeys(name, key(), key(), {role: key() for role in PRESETS})
+
+
+def user_key(number: int) -> str:
+    """A public key whose seed somebody else holds."""
+    return SigningKey.generate(KeyType.USER, bytes([number]) * 32).public
+
+
+class Secrets:
+    """The Secrets of one namespace as an API server keeps them: versions, field owners, finalizers."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self.version = 1
+        self.writes = 0
+
+    def create(self, body: Mapping[str, Any], manager: str = names.FIELD_MANAGER) -> bool:
+        name = body["metadata"]["name"]
+        if name in self.objects:
+            return False
+        found: Object = copy.deepcopy(dict(body))
+        found["metadata"] |= {"uid": f"secret-{self.version}", "managedFields": []}
+        self.objects[name] = found
+        self._wrote(found, manager, found["metadata"], found.get("data") or {})
+        return True
+
+    def patch(self, name: str, body: Mapping[str, Any], manager: str = names.FIELD_MANAGER) -> None:
+        """A merge patch; names the version it expects, or none."""
+        found = self.objects[name]
+        metadata, data = body.get("metadata", {}), body.get("data", {})
+        for expected in ("uid", "resourceVersion"):
+            if metadata.get(expected, found["metadata"][expected]) != found["metadata"][expected]:
+                raise RuntimeError("conflict")
+        for part in ("labels", "annotations"):
+            _merge(found["metadata"].setdefault(part, {}), metadata.get(part) or {})
+        for part in ("finalizers", "ownerReferences"):
+            if part in metadata:
+                found["metadata"][part] = copy.deepcopy(metadata[part])
+        _merge(found.setdefault("data", {}), data)
+        self._wrote(found, manager, metadata, data)
+
+    def delete(self, name: str) -> None:
+        """As kubectl does it: a finalizer keeps the object."""
+        found = self.objects.get(name)
+        if found is None:
+            return
+        if found["metadata"].get("finalizers"):
+            self.version += 1
+            found["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": str(self.version)}
+        else:
+            del self.objects[name]
+
+    def finalize(self, name: str, uid: str) -> None:
+        """Take our finalizer off the Secret with this uid."""
+        found = self.objects.get(name)
+        if found is None or found["metadata"]["uid"] != uid:
+            return
+        self.version += 1
+        rest = [f for f in found["metadata"].get("finalizers", ()) if f != names.FINALIZER]
+        found["metadata"] |= {"finalizers": rest, "resourceVersion": str(self.version)}
+        if "deletionTimestamp" in found["metadata"] and not rest:
+            del self.objects[name]
+
+    def _wrote(self, found: Object, manager: str, metadata: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        self.version += 1
+        self.writes += 1
+        found["metadata"]["resourceVersion"] = str(self.version)
+        owned = {("data", key) for key in data} | {
+            (part, key) for part in ("labels", "annotations") for key in metadata.get(part) or {}
+        }
+        fields = {e["manager"]: _owned(e) - owned for e in found["metadata"]["managedFields"]}
+        there = {("data", key) for key in found.get("data") or {}} | {
+            (part, key) for part in ("labels", "annotations") for key in found["metadata"].get(part) or {}
+        }
+        fields[manager] = fields.get(manager, set()) | owned
+        found["metadata"]["managedFields"] = [_entry(who, what & there) for who, what in fields.items()]
+
+
+def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            target.pop(key, None)
+        else:
+            target[key] = value
+
+
+def _owned(entry: Mapping[str, Any]) -> set[tuple[str, str]]:
+    fields = entry["fieldsV1"]
+    parts = {"data": fields["f:data"], **{p: fields["f:metadata"][f"f:{p}"] for p in ("labels", "annotations")}}
+    return {(part, key.removeprefix("f:")) for part, keys in parts.items() for key in keys}
+
+
+def _entry(manager: str, owned: set[tuple[str, str]]) -> Object:
+    def keys(part: str) -> Object:
+        return {f"f:{key}": {} for kind, key in sorted(owned) if kind == part}
+
+    metadata = {f"f:{part}": keys(part) for part in ("labels", "annotations")}
+    return {"manager": manager, "fieldsV1": {"f:data": keys("data"), "f:metadata": metadata}}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A JWT that was once written into a Secret."""
+
+    account: str
+    key: str
+    name: str
+    issued_at: int
+    expires_at: int
+    digest: str
+    """Of what it grants."""
+    token: str = field(repr=False)
+
+
+class World:
+    """One Device of a Hub with two accounts."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.spec: Object = {"hubRef": {"name": "plant"}, "account": "iot"}
+        self.hub: Object = {
+            "nats": {"servers": ["nats://nats:4222"]},
+            "accounts": [{"name": "iot"}, {"name": "other"}],
+        }
+        self.generation = 1
+        self.deleting = False
+        self.finalized = True
+        self.status: Object = {"observedGeneration": -1}
+        self.status_writes = 0
+        self.secrets = Secrets()
+        self.cache = SecretCache()
+        self.entropy = numbered_entropy()
+        self.keys = {name: account_keys(name, self.entropy) for name in ("iot", "other")}
+        self.written = dict.fromkeys(self.keys, Ledger())
+        """What is in the ledger Secrets."""
+        self.requested: dict[str, list[Revocation]] = {name: [] for name in self.keys}
+        self.live: dict[str, Ledger | None] = dict.fromkeys(self.keys)
+        self.problem = ""
+        self.rival: Rival | None = None
+        """Who has the id already."""
+        self.released = False
+        self.tokens: list[Token] = []
+
+    # What is there for a plan to see.
+
+    def view(self) -> HubView:
+        accounts = {
+            name: AccountView(
+                keys=keys,
+                recorded=with_revocations(self.written[name], self.requested[name], now=self.now),
+                live=self.live[name],
+                signers_live=frozenset(k.public for k in (keys.unscoped, *keys.scoped.values()))
+                if self.live[name] is not None
+                else frozenset(),
+            )
+            for name, keys in self.keys.items()
+        }
+        return HubView("iot", "plant", HubSpec.parse(self.hub), MappingProxyType(accounts), self.problem)
+
+    def identity(self) -> Identity:
+        spec = DeviceSpec.parse(self.spec)
+        return Identity(
+            kind="Device",
+            namespace=NAMESPACE,
+            name=NAME,
+            uid=UID,
+            generation=self.generation,
+            deleting=self.deleting,
+            finalized=self.finalized,
+            status=MappingProxyType(dict(self.status)),
+            id=spec.own_id or NAME,
+            role=spec.role,
+            spec=spec,
+        )
+
+    def observed(self) -> Observed:
+        return Observed(secrets=self.cache.owned_by(NAMESPACE, UID), id_rival=self.rival)
+
+    def watch(self) -> None:
+        """Tell the cache all there is, as the watch does sooner or later."""
+        for name in [f.name for f in self.cache]:
+            if name not in self.secrets.objects or not self._is_watched(name):
+                self.cache.remove(NAMESPACE, name)
+        for name, found in self.secrets.objects.items():
+            if self._is_watched(name):
+                self.cache.upsert(copy.deepcopy(found))
+
+    def _is_watched(self, name: str) -> bool:
+        return names.COMPONENT in self.secrets.objects[name]["metadata"].get("labels", {})
+
+    # What the operator does.
+
+    def plan(self) -> Plan:
+        """The plan, with the Secret read where it asks for that."""
+        observed = self.observed()
+        for _ in range(2):
+            plan = plan_identity(self.identity(), self.view(), observed, now=self.now, entropy=self.entropy.__next__)
+            if plan.read_secret is None:
+                return plan
+            found = self.secrets.objects[plan.read_secret.name]
+            observed = replace(observed, contents=Contents(copy.deepcopy(found)))
+        raise AssertionError("a Secret was asked for twice")
+
+    def carry_out(self, plan: Plan, effects: int = 99) -> None:
+        """Carry out a plan, or only the first few of its effects: then the power was cut."""
+        for effect in [self._write, self._drop, self._revoke, self._tell][:effects]:
+            effect(plan)
+
+    def reconcile(self, effects: int = 99) -> Plan:
+        self.watch()
+        plan = self.plan()
+        self.carry_out(plan, effects)
+        return plan
+
+    def _write(self, plan: Plan) -> None:
+        if plan.write is None:
+            return
+        manifest = plan.write.manifest
+        assert manifest.issued is not None
+        self.tokens.append(_token(manifest.data, manifest.issued.digest))
+        if plan.write.replaces is not None:
+            self.secrets.patch(manifest.name, manifest.to_patch(replaces=plan.write.replaces))
+        elif not self.secrets.create(manifest.to_object()):
+            for facts in plan.drop:
+                if facts.name == manifest.name:
+                    self.secrets.finalize(facts.name, facts.uid)
+            if not self.secrets.create(manifest.to_object()):
+                raise RuntimeError("conflict")
+        self.cache.wrote(copy.deepcopy(self.secrets.objects[manifest.name]["metadata"]))
+
+    def _drop(self, plan: Plan) -> None:
+        for facts in plan.drop:
+            found = self.secrets.objects.get(facts.name)
+            if found is not None and found["metadata"]["uid"] == facts.uid:
+                self.secrets.finalize(facts.name, facts.uid)
+                self.secrets.delete(facts.name)
+                self.cache.remove(NAMESPACE, facts.name, uid=facts.uid)
+
+    def _revoke(self, plan: Plan) -> None:
+        for revocation in plan.revoke:
+            name = next(n for n, k in self.keys.items() if k.identity.public == revocation.account)
+            self.requested[name].append(revocation)
+        self.released = self.released or plan.release
+
+    def _tell(self, plan: Plan) -> None:
+        if plan.status is not None and dict(plan.status) != self.status:
+            self.status = copy.deepcopy(dict(plan.status))
+            self.status_writes += 1
+
+    # What the Hub's worker does, and what happens to it.
+
+    def record(self) -> None:
+        """Write the ledgers down."""
+        for name, asked in self.requested.items():
+            self.written[name] = with_revocations(self.written[name], asked, now=self.now)
+            self.requested[name] = []
+
+    def push(self) -> None:
+        """Bring the ledgers to the servers."""
+        self.record()
+        self.live = dict(self.written)
+
+    def restart(self) -> None:
+        """Forget everything that is only in memory."""
+        self.cache = SecretCache()
+        self.requested = {name: [] for name in self.keys}
+        self.live = dict.fromkeys(self.keys)
+
+    def settle(self) -> Plan:
+        """Let the operator work until nothing is left to do."""
+        for _ in range(12):
+            plan = self.reconcile()
+            self.push()
+            if plan.settled and plan.write is None and not plan.revoke and not plan.drop:
+                return plan
+        raise AssertionError(f"it never comes to rest: {plan}")
+
+    # What a user does.
+
+    def change(self, **spec: Any) -> None:
+        changed = {**self.spec, **spec}
+        self.spec = {key: value for key, value in changed.items() if value is not None}
+        self.generation += 1
+
+    def delete(self) -> None:
+        self.deleting = True
+        self.generation += 1
+
+    def secret(self) -> Object:
+        """The one Secret there is."""
+        (found,) = self.secrets.objects.values()
+        return found
+
+    def data(self) -> dict[str, bytes]:
+        return {key: b64decode(value) for key, value in self.secret().get("data", {}).items()}
+
+    def edit(self, **data: bytes | None) -> None:
+        """Change data by hand; a name's dots are written as underscores."""
+        encoded = {
+            key.replace("__", "-").replace("_", "."): None if value is None else b64encode(value).decode()
+            for key, value in data.items()
+        }
+        self.secrets.patch(self.secret()["metadata"]["name"], {"data": encoded}, manager="kubectl")
+
+    # What servers do.
+
+    def lets_in(self, token: Token, ledgers: Mapping[str, Ledger | None] | None = None) -> bool:
+        """Tell whether servers with these ledgers, else the live ones, accept a JWT."""
+        ledgers = self.live if ledgers is None else ledgers
+        name = next(n for n, k in self.keys.items() if k.identity.public == token.account)
+        ledger = ledgers[name]
+        return token.expires_at > self.now and (ledger is None or ledger.revoked_at(token.key) < token.issued_at)
+
+
+def _token(data: Mapping[str, bytes], digest: str) -> Token:
+    text = data[names.USER_JWT_KEY].decode()
+    found = jwt.decode(text, verify=False)
+    assert isinstance(found.claims, UserClaims)
+    assert found.expires_at is not None
+    return Token(
+        found.claims.issuer_account, found.subject, found.name, found.issued_at, found.expires_at, digest, text
+    )
+
+
+def ready(status: Mapping[str, Any]) -> tuple[str, str]:
+    """Ready's status and reason."""
+    return next((c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "Ready")
