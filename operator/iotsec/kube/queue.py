@@ -12,6 +12,8 @@ K = TypeVar("K")
 
 _BACKOFF_FIRST = 0.1
 _BACKOFF_MAX = 60.0
+_BACKOFF_STEPS = 10  # by then the longest wait is reached
+_WORTH_IT = 0.01  # of a wait: a due time earlier by less is no news, and would only fill the heap
 
 
 class WorkQueue(Generic[K]):
@@ -40,8 +42,9 @@ class WorkQueue(Generic[K]):
 
     def add_after(self, key: K, seconds: float) -> None:
         """Queue a key later; of several times for one key the earliest counts."""
-        due = asyncio.get_running_loop().time() + max(0.0, seconds)
-        if key in self._due and self._due[key] <= due:
+        wait = max(0.0, seconds)
+        due = asyncio.get_running_loop().time() + wait
+        if key in self._due and self._due[key] - due <= _WORTH_IT * wait:
             return
         self._due[key] = due
         self._sequence += 1
@@ -53,7 +56,7 @@ class WorkQueue(Generic[K]):
         """Queue a key again after its back-off, which doubles with each failure; return the wait in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = max(at_least, min(_BACKOFF_MAX, _BACKOFF_FIRST * 2.0**failures))
+        delay = max(at_least, min(_BACKOFF_MAX, _BACKOFF_FIRST * 2.0 ** min(failures, _BACKOFF_STEPS)))
         self.add_after(key, delay)
         return delay
 
