@@ -131,6 +131,9 @@ REFUSED: tuple[Refused, ...] = (
     Refused("an id of two tokens", device(deviceId="a.b"), "spec.deviceId", "one literal subject token"),
     Refused("a wildcard as id", device(deviceId="*"), "spec.deviceId", "one literal subject token"),
     Refused("an empty id", device(deviceId=""), "spec.deviceId", "one literal subject token"),
+    Refused("an id that is a word of the layout", device(deviceId="event"), "spec.deviceId", "choose another id"),
+    Refused("an id like an inbox", device(deviceId="_INBOX_pump"), "spec.deviceId", "choose another id"),
+    Refused("a name that is a word of the layout", device("client"), "spec.deviceId", "choose another id"),
     Refused("an id with a line break", device(deviceId="a\n"), "spec.deviceId", "one literal subject token"),
     Refused("a hub name in capitals", device(hubRef={"name": "Plant"}), "spec.hubRef.name", "metadata.name of a Hub"),
     Refused(

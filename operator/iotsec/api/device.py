@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from iotsec.api.constraints import Rule, Text
-from iotsec.api.identity import ID_PATTERN, Identity, IdentitySpec, IdentityStatus, LiteralToken
+from iotsec.api.identity import ID_PATTERN, RESERVED, RESERVED_IDS, Identity, IdentitySpec, IdentityStatus, LiteralToken
 from iotsec.api.model import SpecError
 
 NAME_LENGTH = 253 - len("-device-creds")  # with what the default name of its Secret adds
@@ -16,6 +16,7 @@ DeviceRole = Literal["device", "device-any"]
 
 _NAME_IS_NO_ID = "metadata.name is no device id: write spec.deviceId, 1 to 64 letters, digits, underscores and dashes"
 _is_id = re.compile(ID_PATTERN).fullmatch
+_is_reserved = re.compile(RESERVED_IDS).fullmatch
 
 
 class DeviceSpec(IdentitySpec):
@@ -51,6 +52,11 @@ class Device(Identity):
             path=".spec.deviceId",
             reason="FieldValueRequired",
         ),
+        Rule(
+            f"has(self.spec.deviceId) || !self.metadata.name.matches('{RESERVED_IDS}')",
+            RESERVED,
+            path=".spec.deviceId",
+        ),
     )
 
     spec: DeviceSpec
@@ -67,4 +73,6 @@ def parse_device(obj: Mapping[str, Any]) -> Device:
     device = Device.parse(obj)
     if not _is_id(device.id):
         raise SpecError("spec.deviceId", _NAME_IS_NO_ID)
+    if _is_reserved(device.id):
+        raise SpecError("spec.deviceId", RESERVED)
     return device

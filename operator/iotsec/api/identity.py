@@ -24,8 +24,17 @@ _KEYS = Entries(
 
 ConnectionType = Literal["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "IN_PROCESS"]
 
+RESERVED_IDS = "^(device|client|event)$"
+RESERVED = "the ids device, client, event and all that begin with _ name the subjects of others: choose another id"
+
 LiteralToken = Annotated[
-    str, Text(64, ID_PATTERN, "write one literal subject token: 1 to 64 letters, digits, underscores and dashes")
+    str,
+    Text(
+        64,
+        ID_PATTERN,
+        "write one literal subject token: 1 to 64 letters, digits, underscores and dashes",
+        (Refusal(RESERVED_IDS, RESERVED), Refusal("^_", RESERVED)),
+    ),
 ]
 SecretName = Annotated[
     str,
