@@ -8,7 +8,6 @@ mode `backlog` the Devices exist; in mode `stream` it creates them too, like the
 import argparse
 import asyncio
 import time
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ async def stream(admin: Session, writer: BareWriter, namespace: str, count: int)
 
 async def run(arguments: argparse.Namespace) -> dict[str, float]:
     """Do what the command line asks for."""
-    template = Template.read(deepcopy(orjson.loads(arguments.template.read_bytes())))
+    template = Template.read(orjson.loads(arguments.template.read_bytes()))
     namespace = arguments.namespace
     async with Session(arguments.admin) as admin, Session(arguments.kubeconfig) as session:
         writer = BareWriter(session, namespace, template)

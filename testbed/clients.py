@@ -98,3 +98,10 @@ async def wait_accepted(url: str, creds: str, *, within: float = 10) -> None:
     async with asyncio.timeout(within):
         while await is_refused(url, creds):  # noqa: ASYNC110 - only another attempt tells
             await asyncio.sleep(0.05)
+
+
+async def wait_refused(url: str, creds: str, *, within: float = 10) -> None:
+    """Wait until the server no longer lets these credentials in."""
+    async with asyncio.timeout(within):
+        while not await is_refused(url, creds):  # noqa: ASYNC110 - only another attempt tells
+            await asyncio.sleep(0.05)

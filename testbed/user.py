@@ -77,6 +77,10 @@ class User:
         """Ask for the object's deletion, as `kubectl delete --wait=false` does."""
         self.api.request("DELETE", self._path(kind, name))
 
+    def delete_all(self, kind: str) -> None:
+        """Ask for the deletion of all objects of a kind, as `kubectl delete --all --wait=false` does."""
+        self.api.request("DELETE", self._path(kind, ""))
+
     def delete_in_foreground(self, kind: str, name: str) -> None:
         """Ask for the deletion of the object after all it owns, as `kubectl delete --cascade=foreground` does."""
         self.api.request("DELETE", self._path(kind, name), {"propagationPolicy": "Foreground"})
@@ -156,7 +160,8 @@ class User:
             wait_until(gone, within=within, what=f"namespace {self.namespace} is gone")
         except TimeoutError as error:
             conditions = self.api.request("GET", path)["status"].get("conditions", ())
-            left = [c["message"] for c in conditions if c["type"] in {"NamespaceContentRemaining", "NamespaceFinalizersRemaining"}]
+            remaining = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
+            left = [c["message"] for c in conditions if c["type"] in remaining]
             raise TimeoutError(f"{error}: {left}") from None
 
     def is_serving(self) -> bool:

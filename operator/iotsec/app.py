@@ -71,7 +71,7 @@ class Application:
     def __init__(self, settings: Settings, client: Client) -> None:
         self._settings = settings
         self._client = client
-        self.queue: WorkQueue[Key] = WorkQueue()
+        self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
         self.cache = IdentityCache()
         self.secrets = SecretCache()
         self.events = EventRecorder(client, instance=settings.instance)
@@ -155,6 +155,13 @@ class Application:
         await self.hubs.close()
         self.failed.cancel()  # nobody need wait for it any more: kopf would, for five seconds
         log.info("stopped", action="stop")
+
+    def _lane(self, key: Key) -> int:
+        """Put what cuts off before what lets in: a thousand new Devices must not keep a deleted one connected."""
+        if key.kind == HUBS.kind:
+            return 0
+        record = self.cache.get(key)
+        return 1 if record is not None and record.ends else 2
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(coroutine, name=name)

@@ -8,8 +8,10 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-# User, account and operator seeds; any JWT. Types mask themselves; this is the net below them.
-_SECRET = re.compile(r"S[OAUNCX][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?")
+# Seeds of every kind; any JWT; creds and PEM files as a Secret has them. Types mask themselves; this is the net below.
+_SECRET = re.compile(
+    r"S[OAUNCX][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?|LS0tLS1[A-Za-z0-9+/]{16,}={0,2}"
+)
 
 _MASK = "[masked]"
 
@@ -19,8 +21,9 @@ def masked(text: str) -> str:
     return _SECRET.sub(_MASK, text)
 
 
-def _mask(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return {key: masked(value) if isinstance(value, str) else value for key, value in event.items()}
+def _mask(_: WrappedLogger, __: str, line: str | bytes | EventDict) -> str:
+    """Mask the line as it goes out, so that no nested value and no exception is left out."""
+    return masked(str(line))
 
 
 def configure(level: str, stream: TextIO = sys.stderr) -> None:
@@ -31,7 +34,7 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, _mask, structlog.processors.JSONRenderer(sort_keys=True)],
+        processors=[*shared, structlog.processors.JSONRenderer(sort_keys=True), _mask],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
@@ -42,8 +45,8 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _mask,
                 structlog.processors.JSONRenderer(sort_keys=True),
+                _mask,
             ],
         )
     )

@@ -26,6 +26,8 @@ FIGURES = {
     "restart.steady_s",
     "pushes.per_1000_deletes",
     "delete.seconds_1000",
+    "delete.cutoff_p50_ms",
+    "delete.cutoff_p99_ms",
     "delete.writes_per_device",
     "delete.cpu_ms_per_device",
     "rss.mib_1000",

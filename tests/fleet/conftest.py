@@ -1,4 +1,4 @@
-"""One control plane and one operator for all; a namespace, a Hub and servers of its own for each test that needs them."""
+"""One control plane and one operator for all; a namespace, a Hub and servers for each test that needs its own."""
 
 import uuid
 from collections.abc import Iterator

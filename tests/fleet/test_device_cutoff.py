@@ -93,9 +93,7 @@ async def test_a_device_deleted_while_nats_is_down_stays_and_says_why_until_it_i
     assert await is_refused(site.url, creds)
 
 
-async def test_a_namespace_goes_with_all_its_devices_and_none_is_let_in_again(
-    site: Site, plane: ControlPlane
-) -> None:
+async def test_a_namespace_goes_with_all_its_devices_and_none_is_let_in_again(site: Site, plane: ControlPlane) -> None:
     names = [f"weather-{n}" for n in range(5)]
     for name in names:
         site.user.apply_device(name)

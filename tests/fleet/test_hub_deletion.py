@@ -4,13 +4,13 @@ import uuid
 from contextlib import suppress
 
 import pytest
-from fleet.conftest import Site
+from fleet.conftest import ClusterSite, Site
 from fleet.key_holder import KeyHolder, issued_at, stored_jwt
 
 from iotsec.nats import jwt
 from iotsec.nats.claims import AccountClaims
 from testbed.api import RequestRefusedError
-from testbed.clients import connect_as, is_refused
+from testbed.clients import connect_as, is_refused, wait_accepted, wait_refused
 from testbed.control_plane import ControlPlane
 from testbed.nats_server import NatsServer
 from testbed.operator import Operator
@@ -98,6 +98,22 @@ async def test_a_deleted_hubs_accounts_end_on_its_servers_and_its_secrets_go(sit
     assert (last.claims.limits.connections, last.claims.signing_keys) == (0, ())
     assert last.issued_at > issued_at(before)
     assert secrets_of_hub(site.user) == []
+
+
+async def test_a_server_that_missed_the_end_of_a_hub_does_not_bring_its_accounts_back(
+    cluster_site: ClusterSite,
+) -> None:
+    user, (away, *others) = cluster_site.user, cluster_site.cluster.servers
+    valid = KeyHolder(user).user_creds()
+    await wait_accepted(away.url, valid)
+    away.kill()
+    user.delete("Hub", "plant")
+    user.wait_gone("Hub", "plant")
+
+    away.start()
+
+    await wait_refused(away.url, valid)
+    assert [await is_refused(server.url, valid) for server in others] == [True, True]
 
 
 def test_a_hub_made_again_by_its_name_has_new_keys(site: Site) -> None:

@@ -215,6 +215,22 @@ def test_a_secret_of_somebody_else_is_not_touched_and_stands_in_the_way(
     assert user.secret(name) != {"operator": b"somebody's"}
 
 
+async def test_a_taken_configuration_keeps_nobody_connected(operator: Operator, site: Site) -> None:
+    creds = issue(site.user, "weather-01")
+    operator.stop()
+    lose(site.user, "plant-nats-config")
+    foreign = site.user.create("Secret", "plant-nats-config", data={"server.conf": b64encode(b"theirs").decode()})
+    operator.start()
+
+    async with connect_as(site.url, creds) as device:
+        site.user.wait_reason("Hub", "plant", "SecretConflict")
+        site.user.delete("Device", "weather-01")
+        await device.wait_closed()
+
+    site.user.wait_gone("Device", "weather-01")
+    assert site.user.get("Secret", "plant-nats-config") == foreign
+
+
 def test_a_hub_that_stands_in_conflict_goes_and_leaves_what_is_not_its_own(user: User, server: NatsServer) -> None:
     foreign = user.create("Secret", "plant-nats-config", data={"operator": b64encode(b"somebody's").decode()})
     user.apply_hub("plant", [server.url])

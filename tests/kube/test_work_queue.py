@@ -35,6 +35,15 @@ async def test_keys_come_in_the_order_they_were_added() -> None:
     assert [await queue.get() for _ in range(3)] == ["a", "b", "c"]
 
 
+async def test_an_urgent_key_goes_before_all_that_wait_longer() -> None:
+    queue: WorkQueue[str] = WorkQueue(lambda key: 0 if key == "urgent" else 1, lanes=2)
+
+    for key in ("a", "b", "urgent"):
+        queue.add(key)
+
+    assert [await queue.get() for _ in range(3)] == ["urgent", "a", "b"]
+
+
 async def test_of_several_due_times_the_earliest_counts() -> None:
     queue: WorkQueue[str] = WorkQueue()
     clock = asyncio.create_task(queue.run_clock())

@@ -6,13 +6,13 @@ then tried again, for ever, at one server after the other.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import nats.errors
 import structlog
 
-from iotsec.broker.link import Link, connect
+from iotsec.broker.link import Link, connect, heed_cancellation
 
 log = structlog.get_logger()
 
@@ -37,11 +37,13 @@ class SystemConnection:
         changed: Callable[[], None],
         heard: Callable[[str, bytes], None],
         renew_seconds: float = CREDENTIALS_SECONDS / 2,
+        retry_seconds: Sequence[float] = _RETRY_SECONDS,
     ) -> None:
         """Prepare.
 
         ``mint`` gives a fresh creds file, good for clearly longer than ``renew_seconds``; ``changed`` is called when
-        servers are found or lost, ``heard`` with the subject and the body of what they tell of themselves.
+        servers are found or lost, ``heard`` with the subject and the body of what they tell of themselves;
+        ``retry_seconds`` are the pauses after failures in a row, the last of them for ever.
         """
         self._hub = hub
         self._servers = servers
@@ -49,6 +51,7 @@ class SystemConnection:
         self._changed = changed
         self._heard = heard
         self._renew_seconds = renew_seconds
+        self._retry_seconds = retry_seconds
         self._link: Link | None = None
         self._turn = 0
         self._refusals: dict[str, bool] = {}
@@ -66,9 +69,11 @@ class SystemConnection:
         try:
             while True:
                 taken = await self._take_over()
-                pause = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                heed_cancellation()
+                pause = self._retry_seconds[min(failures, len(self._retry_seconds) - 1)]
                 since, link = loop.time(), self._link
                 ended = link is not None and await link.ended_within(self._renew_seconds if taken else pause)
+                heed_cancellation()
                 if link is not None and ended:
                     self._drop(link)
                 # A connection that dies young is made again as slowly as one that cannot be made.
@@ -115,7 +120,9 @@ class SystemConnection:
             log.warning("not renewed", hub=self._hub, action="connect", error=text)
             return
         servers = self._servers()
-        self._refusals[url] = "uthorization" in text or "uthentication" in text
+        # A server that refuses hangs up, and that may be all that arrives: it tells nothing new.
+        hung_up = isinstance(error, ConnectionResetError | BrokenPipeError)
+        self._refusals[url] = "uthorization" in text or (hung_up and self._refusals.get(url, False))
         if any(server not in self._refusals for server in servers):
             return
         # One that refuses tells more than others that are away, whichever was asked last.
@@ -176,6 +183,7 @@ class SystemConnection:
             finally:
                 if not link.client.is_closed:
                     await subscription.unsubscribe()
+                heed_cancellation()
             return answers
 
 

@@ -19,6 +19,16 @@ _PING_SECONDS = 10
 _TOLD_UNASKED = ("$SYS.SERVER.*.STATSZ", "$SYS.SERVER.*.SHUTDOWN")
 
 
+def heed_cancellation() -> None:
+    """Raise `CancelledError` where the task was cancelled: the library swallows that now and then.
+
+    Call it after whatever awaited the library and would be followed by a long wait.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Link:
     """A connection: what ended it, and who is still using it."""
 
@@ -69,17 +79,20 @@ class Link:
 
     async def close_when_idle(self) -> None:
         """Close it once nobody uses it; nobody may begin to."""
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_IDLE_SECONDS):
                 await self._idle.wait()
-        await self.close()
+        except TimeoutError:
+            pass
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """Close it, and its socket in any case: a server that hangs takes nothing more."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.client.close()
-        # The library leaves the socket of a refused log-in open, and one whose last bytes nobody takes.
+        # The library leaves a socket open whose last bytes nobody takes.
         writer = getattr(self.client._transport, "_io_writer", None)  # noqa: SLF001
         if writer is not None:
             writer.transport.abort()

@@ -157,6 +157,7 @@ def _first(
     return Issued(
         account=_account(granted),
         key=key,
+        id=granted.name,
         issued_at=issued_at,
         expires_at=expires_at,
         valid_until=max((expires_at, *(r.until for r in before))),
@@ -175,6 +176,7 @@ def _again(granted: Grant, issued: Issued, around: Circumstances, *, supersede: 
     expires_at = issued_at + granted.duration
     return replace(
         issued,
+        id=granted.name,
         issued_at=issued_at,
         expires_at=expires_at,
         valid_until=max(issued.valid_until, expires_at),
@@ -200,6 +202,7 @@ def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], pu
     return Issued(
         account=_account(granted),
         key=public,
+        id=granted.name,
         issued_at=found.issued_at,
         expires_at=found.expires_at,
         valid_until=horizon(identity, found.expires_at),

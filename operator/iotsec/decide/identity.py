@@ -173,6 +173,7 @@ def _plan_suspension(
             granted=(identity.id, granted.account_name, identity.role) if never_issued else None,
             secret=current.name if current and current not in drop else "",
             issued=issued,
+            account=hub.account_name(issued.account) if issued else "",
         ),
         settled=not pending,
     )
@@ -183,6 +184,7 @@ def _plan_refusal(
 ) -> Plan:
     """Tell why; what was granted before stays, unless it must not be, or is for an id or a key it has no longer."""
     current = _current(identity, observed)
+    issued = current.issued if current else None
     gave_up = isinstance(identity, Identity) and _gave_up(identity, current)
     suspended = isinstance(identity, Identity) and identity.spec.suspended
     if error.cut or gave_up or suspended:
@@ -198,7 +200,8 @@ def _plan_refusal(
             make(error.reason, error.message),
             now=now,
             secret=current.name if current else "",
-            issued=current.issued if current else None,
+            issued=issued,
+            account=hub.account_name(issued.account) if hub and issued else "",
             holds_id=bool(pending) or not gave_up or hub is None,
         ),
         settled=error.stalled and not pending,
@@ -207,10 +210,10 @@ def _plan_refusal(
 
 def _gave_up(identity: Identity, current: SecretFacts | None) -> bool:
     """Tell whether the spec names another id or key than what was issued: that one is free for others now."""
-    key = current.issued.key if current and current.issued else identity.status.get("publicKey")
-    return identity.status.get("deviceId", identity.id) != identity.id or (
-        key is not None and identity.spec.public_key not in (None, key)
-    )
+    issued = current.issued if current else None
+    held = issued.id if issued else identity.status.get("deviceId", identity.id)
+    key = issued.key if issued else identity.status.get("publicKey")
+    return held != identity.id or (key is not None and identity.spec.public_key not in (None, key))
 
 
 def _plan_deletion(identity: Declared, hub: HubView | None, observed: Observed, *, now: int) -> Plan:

@@ -25,13 +25,14 @@ def identity_status(
     granted: tuple[str, str, str] | None = None,
     secret: str = "",
     issued: Issued | None = None,
+    account: str = "",
     renewal: int | None = None,
     holds_id: bool = True,
 ) -> dict[str, Any]:
     """Return the whole status.
 
     ``granted``: id, account and role now in force, else those it says already stay; ``secret``: the Secret there is;
-    ``holds_id``: whether the id it says is still the identity's.
+    ``account``: where ``issued`` is valid; ``holds_id``: whether the id that was issued is still the identity's.
     """
     previous = identity.status
     status: dict[str, Any] = {
@@ -39,17 +40,22 @@ def identity_status(
         "conditions": conditions.merge(
             previous.get("conditions") or (), wanted, generation=identity.generation, now=rfc3339(now)
         ),
-        **{key: previous[key] for key in _KEPT if key in previous and (holds_id or key != "deviceId")},
+        **{key: previous[key] for key in _KEPT if key in previous},
     }
     if granted is not None:
         status |= zip(("deviceId", "account", "role"), granted, strict=True)
     if issued is not None:
         status |= {
+            "deviceId": issued.id,
             "publicKey": issued.key,
             "issuedAt": rfc3339(issued.issued_at),
             "expiresAt": rfc3339(issued.expires_at),
             "revision": issued.revision,
         }
+    if issued is not None and account:
+        status["account"] = account
+    if not holds_id:
+        status.pop("deviceId", None)
     if secret:
         status["secretName"] = secret
     if renewal is not None:

@@ -26,6 +26,8 @@ class Issued:
     """Public key of the account."""
     key: str
     """Public key of the user."""
+    id: str
+    """The id it is for."""
     issued_at: int
     expires_at: int
     valid_until: int
@@ -49,6 +51,7 @@ class Issued:
         body = {
             "account": self.account,
             "key": self.key,
+            "id": self.id,
             "iat": self.issued_at,
             "exp": self.expires_at,
             "until": self.valid_until,
@@ -85,6 +88,7 @@ class Issued:
             return cls(
                 account=intern(body["account"]),
                 key=body["key"],
+                id=body["id"],
                 issued_at=int(body["iat"]),
                 expires_at=int(body["exp"]),
                 valid_until=int(body["until"]),

@@ -63,9 +63,7 @@ def role_permissions(role: str, inbox: str) -> Permissions:
     ``{id}`` as a whole token.
     """
     preset = PRESETS[role]
-    return safe(
-        replace(preset, subscribe_allow=(*preset.subscribe_allow, f"{inbox_prefix(inbox, '{id}')}.>"))
-    )
+    return safe(replace(preset, subscribe_allow=(*preset.subscribe_allow, f"{inbox_prefix(inbox, '{id}')}.>")))
 
 
 def safe(permissions: Permissions) -> Permissions:
@@ -81,8 +79,18 @@ def without_loops(permissions: Permissions) -> Permissions:
     ``pubAllowedFullCheck``).
     """
     heard = (p for p in permissions.publish_allow if not any(subjects.covers(d, p) for d in permissions.subscribe_deny))
-    loops = any(subjects.overlaps(p, s) for p in heard for s in permissions.subscribe_allow)
+    loops = any(_overlap(p, s) for p in heard for s in permissions.subscribe_allow)
     return replace(permissions, responses=None) if loops else permissions
+
+
+def _overlap(published: str, subscribed: str) -> bool:
+    """Tell whether some subject is in both, whatever the id: it is any but a reserved one."""
+    for mine, theirs in zip(published.split("."), subscribed.split(" ", maxsplit=1)[0].split("."), strict=False):
+        if ">" in (mine, theirs):
+            break
+        if subjects.IDENTITY in (mine, theirs) and RESERVED_IDS & {mine, theirs}:
+            return False
+    return subjects.overlaps(published, subscribed)
 
 
 def without_system(permissions: Permissions) -> Permissions:

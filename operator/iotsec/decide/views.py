@@ -65,6 +65,10 @@ class HubView:
         """Return the account with this public key."""
         return next((a for a in self.accounts.values() if a.keys.identity.public == public), None)
 
+    def account_name(self, public: str) -> str:
+        """Return the name of the account with this public key, or an empty string."""
+        return next((name for name, a in self.accounts.items() if a.keys.identity.public == public), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:

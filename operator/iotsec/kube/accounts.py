@@ -1,7 +1,7 @@
 """An account's changes, gathered, written down, pushed to every server and seen to be there.
 
-Many changes make one push: what comes while a push is under way, or within a tenth of a second of the last, waits for
-the next. Written down comes first, so that no crash can take a revocation back.
+Many changes make one push: what comes while a push is under way, or within 50 ms of the last, waits for the next.
+Written down comes first, so that no crash can take a revocation back.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from iotsec.nats.claims import AccountClaims, signing_key_of
 
 log = structlog.get_logger()
 
-COALESCE_SECONDS = 0.1
+COALESCE_SECONDS = 0.05
 PRESENCE_SECONDS = 3.0
 """How often it is asked who is there: one small message, by which a server that went is missed."""
 _VERIFY_SECONDS = 10.0
@@ -184,8 +184,11 @@ class AccountPusher:
     def _sign(self, hub: HubRuntime, name: str, ledger: Ledger, now: int) -> AccountToken:
         if hub.trust is None or hub.spec is None:
             raise RuntimeError("the Hub's keys are not loaded")
-        keys, signer = hub.trust.accounts[name], hub.trust.operator_signing
-        return issue_account(keys, inbox=hub.spec.inbox, ledger=ledger, signer=signer, now=now)
+        account, keys, inbox = hub.accounts[name], hub.trust.accounts[name], hub.spec.inbox
+        if account.token is None or account.token.ledger != ledger or account.signed_for != (keys, inbox):
+            account.signed_for = (keys, inbox)
+            return issue_account(keys, inbox=inbox, ledger=ledger, signer=hub.trust.operator_signing, now=now)
+        return account.token
 
     async def _take_in(self, hub: HubRuntime, name: str, ledger: Ledger, owner: Owner) -> None:
         """Write a ledger down, and hold to it."""

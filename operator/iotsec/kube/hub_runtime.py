@@ -10,7 +10,7 @@ from iotsec.broker.connection import SystemConnection
 from iotsec.broker.distribution import Distribution, Servers
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import trust
-from iotsec.decide.account import AccountToken
+from iotsec.decide.account import AccountKeys, AccountToken
 from iotsec.decide.ledger import Ledger, Revocation
 from iotsec.decide.views import AccountView, HubView
 from iotsec.kube.keys import Key
@@ -23,6 +23,8 @@ class AccountRuntime:
     ledger: Ledger = field(default_factory=Ledger)
     requested: dict[str, Revocation] = field(default_factory=dict)
     token: AccountToken | None = None
+    signed_for: tuple[AccountKeys, str] | None = None
+    """The keys and the inbox that the token says, beside its ledger."""
     distribution: Distribution | None = None
     live: Ledger | None = None
     signers_live: frozenset[str] = frozenset()

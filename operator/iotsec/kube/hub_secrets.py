@@ -64,7 +64,6 @@ class HubSecrets:
             _check_ours(identity, owner)
         if not trust.proves_signing(_data(signing), _data(config), known):
             _check_ours(signing, owner)
-        _check_ours(config, owner)
         found = hub.seeds  # what we hold in memory outlives a Secret that was deleted or edited
         if found is None:
             found = trust.TrustSeeds(_data(identity), _data(signing))
@@ -80,11 +79,14 @@ class HubSecrets:
         keep = _manifest(hub, signing_name, seeds.signing, names.SIGNING_KEYS, owner)
         await self._keep(keep, signing, ending=ending)
         hub.seeds, hub.trust = seeds, root
-        hub.config = trust.nats_config(root, name=_name(hub.key), existing=hub.config or _data(config), now=now)
+        existing = hub.config or (_data(config) if _is_ours(config, owner) else {})
+        hub.config = trust.nats_config(root, name=_name(hub.key), existing=existing, now=now)
         hub.system_jwt = trust.system_jwt_of(hub.config, root)
-        await self._keep(_manifest(hub, config_name, hub.config, names.NATS_CONFIG, owner), config, ending=ending)
         for account in accounts:
             await self._bring_up_ledger(hub, account, owner, ending=ending)
+        # Last: the servers that run can be told what to refuse without it.
+        _check_ours(config, owner)
+        await self._keep(_manifest(hub, config_name, hub.config, names.NATS_CONFIG, owner), config, ending=ending)
 
     async def write_ledger(self, hub: HubRuntime, account: str, ledger: Ledger, owner: Owner) -> None:
         """Write an account's ledger down."""
@@ -146,14 +148,17 @@ class HubSecrets:
         return _manifest(hub, name, {LEDGER_KEY: ledger.to_json()}, names.LEDGER, owner)
 
 
-def _check_ours(secret: Secret | None, owner: Owner) -> None:
+def _is_ours(secret: Secret | None, owner: Owner) -> bool:
     if secret is None:
-        return
-    facts = facts_of(secret["metadata"])
-    if facts.owner is None or facts.owner.uid != owner.uid:
-        raise SecretTakenError(
-            f"Secret {facts.name} exists and is not this Hub's: delete it, or give the Hub another name"
-        )
+        return True
+    controller = facts_of(secret["metadata"]).owner
+    return controller is not None and controller.uid == owner.uid
+
+
+def _check_ours(secret: Secret | None, owner: Owner) -> None:
+    if secret is not None and not _is_ours(secret, owner):
+        name = secret["metadata"]["name"]
+        raise SecretTakenError(f"Secret {name} exists and is not this Hub's: delete it, or give the Hub another name")
 
 
 def _ledger_in(secret: Secret | None, *, hub: str) -> Ledger:

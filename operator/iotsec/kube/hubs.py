@@ -145,11 +145,13 @@ class Hubs:
                     ending=record.ending,
                     now=self._clock(),
                 )
+                runtime.generation, runtime.trouble = hub.metadata.generation, ""
             except BaseException:
                 runtime.stale = True
                 raise
-            runtime.generation, runtime.trouble = hub.metadata.generation, ""
-            runtime.connect()
+            finally:
+                if runtime.trust is not None:
+                    runtime.connect()
 
     async def _serve(self, record: HubRecord, runtime: HubRuntime) -> None:
         """Tell the servers, the identities and the user how things stand."""
@@ -189,8 +191,9 @@ class Hubs:
     async def _stall(self, record: HubRecord, runtime: HubRuntime, reason: Reason, message: str) -> None:
         """Tell that a Hub needs somebody's help, its identities too; Secrets may be mended without a word to us."""
         key = runtime.key
-        never_used = not record.status.get("operatorPublicKey") and not self._users(key)
-        if record.ending and (never_used or _is_forced(record)):
+        # Without its keys nobody can end its accounts, unless there never were any.
+        can_end = runtime.trust is not None or not record.status.get("operatorPublicKey")
+        if record.ending and (_is_forced(record) or (can_end and not self._users(key))):
             await self._end(record, runtime)
             return
         if runtime.trust is not None and runtime.spec is not None:

@@ -37,6 +37,11 @@ class Record:
     status: bytes
 
     @property
+    def ends(self) -> bool:
+        """Whether it is to be cut off: deleted, or suspended."""
+        return self.deleting or b'"suspended":true' in self.spec
+
+    @property
     def key(self) -> str:
         """The public key it asks for, or was given."""
         return self.public_key or self.holds_key

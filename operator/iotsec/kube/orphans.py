@@ -20,6 +20,7 @@ from iotsec.kube.secret_writer import SecretWriter
 
 log = structlog.get_logger()
 
+
 class Orphans:
     """Cuts off what was left by identities that went without a word to us."""
 

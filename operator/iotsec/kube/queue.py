@@ -6,6 +6,7 @@ Its one heap of due times is also the rotation clock: a renewal in three weeks i
 import asyncio
 import heapq
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -19,8 +20,10 @@ _WORTH_IT = 0.01  # of a wait: a due time earlier by less is no news, and would 
 class WorkQueue(Generic[K]):
     """Keys to work on. All methods belong to one event loop; times are its clock's, in seconds."""
 
-    def __init__(self) -> None:
-        self._ready: deque[K] = deque()
+    def __init__(self, lane: Callable[[K], int] = lambda _: 0, *, lanes: int = 1) -> None:
+        """Prepare; ``lane`` tells how urgent a key is when it is queued: 0 goes first, ``lanes`` - 1 last."""
+        self._lane = lane
+        self._ready: tuple[deque[K], ...] = tuple(deque() for _ in range(lanes))
         self._queued: set[K] = set()
         self._working: set[K] = set()
         self._dirty: set[K] = set()
@@ -37,7 +40,7 @@ class WorkQueue(Generic[K]):
             self._dirty.add(key)
         elif key not in self._queued:
             self._queued.add(key)
-            self._ready.append(key)
+            self._ready[self._lane(key)].append(key)
             self._available.release()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -67,7 +70,7 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """Wait for a key and take it; call :meth:`done` when the work is over."""
         await self._available.acquire()
-        key = self._ready.popleft()
+        key = next(lane for lane in self._ready if lane).popleft()
         self._queued.discard(key)
         self._working.add(key)
         return key
@@ -80,11 +83,7 @@ class WorkQueue(Generic[K]):
             self.add(key)
 
     def __len__(self) -> int:
-        return len(self._ready)
-
-    def idle(self) -> bool:
-        """Tell whether nothing is queued or worked on; what is due later does not count."""
-        return not self._ready and not self._working
+        return sum(map(len, self._ready))
 
     async def run_clock(self) -> None:
         """Move keys that fall due into the queue, for ever."""
