@@ -1,6 +1,6 @@
 """An account's changes, gathered, written down, pushed to every server and seen to be there.
 
-Many changes make one push: what comes while a push is under way, or within 50 ms of the last, waits for the next.
+Many changes make one push: what comes while a push is under way, or within 100 ms of the last, waits for the next.
 Written down comes first, so that no crash can take a revocation back.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import replace
 import structlog
 
 from iotsec.broker.connection import UnavailableError
+from iotsec.broker.distribution import Distribution
 from iotsec.decide.account import AccountToken, issue_account, retirement_token
 from iotsec.decide.ledger import Ledger, LedgerFullError, merged_with_server, with_revocations
 from iotsec.decide.secrets import Owner
@@ -22,7 +23,7 @@ from iotsec.nats.claims import AccountClaims, signing_key_of
 
 log = structlog.get_logger()
 
-COALESCE_SECONDS = 0.05
+COALESCE_SECONDS = 0.1
 PRESENCE_SECONDS = 3.0
 """How often it is asked who is there: one small message, by which a server that went is missed."""
 _VERIFY_SECONDS = 10.0
@@ -95,7 +96,7 @@ class AccountPusher:
         if hub.trust is None or not (look or not _complete(hub.system)):
             return
         public = hub.trust.system.public
-        hub.system.distribution = (await hub.servers.look(public)).judged_by(hub.system_jwt)
+        hub.system.distribution = _still(hub.system, (await hub.servers.look(public)).judged_by(hub.system_jwt))
         if _complete(hub.system) or _must_wait(hub.system):
             return
         if hub.system.stuck:
@@ -115,7 +116,7 @@ class AccountPusher:
             account.confirmed = True
             before, was_complete = account.token, _complete(account)
             token = await self._issue(hub, name, owner)
-            account.distribution = sighting.judged_by(token.token)
+            account.distribution = _still(account, sighting.judged_by(token.token))
             if token == before and not _complete(account):
                 if was_complete:
                     log.warning("account drifted", hub=str(hub.key), account=public, action="repair")
@@ -221,6 +222,12 @@ class AccountPusher:
             trusted = hub.trust is not None and found.issuer == hub.trust.operator_signing.public
             if trusted and isinstance(found.claims, AccountClaims):
                 yield found.issued_at, found.claims
+
+
+def _still(account: AccountRuntime, seen: Distribution) -> Distribution:
+    """Keep what was said against the last push for as long as it did not arrive."""
+    said = account.distribution.error if account.distribution and account.stuck else ""
+    return seen if seen.complete or not said else replace(seen, error=said)
 
 
 def _must_wait(account: AccountRuntime) -> bool:
