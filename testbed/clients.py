@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 import nats
 import nats.errors
 from nats.aio.client import Client, RawCredentials
+from nats.aio.transport import WebSocketTransport
 
 _SECONDS = 5
 
@@ -27,9 +29,9 @@ class Connected:
         """Publish, and tell whether the server took it."""
         return await self._is_allowed(f'publish to "{subject}"', self.client.publish(subject, payload))
 
-    async def may_subscribe(self, subject: str) -> bool:
-        """Subscribe, and tell whether the server took it."""
-        return await self._is_allowed(f'subscription to "{subject}"', self.client.subscribe(subject))
+    async def may_subscribe(self, subject: str, queue: str = "") -> bool:
+        """Subscribe, in a queue group perhaps, and tell whether the server took it."""
+        return await self._is_allowed(f'subscription to "{subject}"', self.client.subscribe(subject, queue))
 
     async def wait_closed(self, within: float = 10) -> float:
         """Wait until the server ends the connection; return the moment (`time.monotonic()`)."""
@@ -60,15 +62,18 @@ async def connect_as(url: str, creds: str, *, inbox_prefix: str = "_INBOX") -> A
         connected.errors.append(str(error))
 
     try:
-        await connected.client.connect(
-            url,
-            user_credentials=RawCredentials(creds),
-            allow_reconnect=False,
-            connect_timeout=_SECONDS,
-            inbox_prefix=inbox_prefix.encode(),
-            closed_cb=on_closed,
-            error_cb=on_error,
-        )
+        with warnings.catch_warnings():
+            # How nats-py tells aiohttp its timeout is deprecated there; only WebSockets go that way.
+            warnings.filterwarnings("ignore", "parameter 'timeout' of type 'float'", DeprecationWarning)
+            await connected.client.connect(
+                url,
+                user_credentials=RawCredentials(creds),
+                allow_reconnect=False,
+                connect_timeout=_SECONDS,
+                inbox_prefix=inbox_prefix.encode(),
+                closed_cb=on_closed,
+                error_cb=on_error,
+            )
         yield connected
     finally:
         await _close(connected.client)
@@ -80,6 +85,8 @@ async def _close(client: Client) -> None:
     transport = client._transport  # noqa: SLF001 - nats-py forgets the socket of a login that was refused
     if transport is not None:
         transport.close()  # type: ignore[no-untyped-call]
+        if isinstance(transport, WebSocketTransport):
+            await transport.wait_closed()  # type: ignore[no-untyped-call]
         await asyncio.sleep(0)
 
 

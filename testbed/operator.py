@@ -42,6 +42,11 @@ class Operator:
         self.running().kill()
         self._process = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither stopped nor killed since."""
+        return self._process is not None
+
     def running(self) -> Process:
         """Return its process; it must have been started."""
         if self._process is None:

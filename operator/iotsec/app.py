@@ -161,7 +161,7 @@ class Application:
         if key.kind == HUBS.kind:
             return 0
         record = self.cache.get(key)
-        return 1 if record is not None and record.ends else 2
+        return 1 if record is not None and record.ends and not record.asked else 2
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(coroutine, name=name)

@@ -76,6 +76,30 @@ async def test_a_device_forced_away_and_made_anew_while_the_operator_is_down_get
         assert await device.may_publish("device.replaced.telemetry")
 
 
+@pytest.mark.parametrize("absent", [False, True], ids=["while it runs", "while it is away"])
+@pytest.mark.parametrize("policy", ["Foreground", "Orphan"])
+async def test_however_a_device_is_deleted_it_is_cut_off_and_its_secret_is_free(
+    plant: Site, operator: Operator, policy: str, *, absent: bool
+) -> None:
+    name = f"{policy}-{absent}".lower()
+    plant.user.apply_device(name)
+    plant.user.wait_ready("Device", name)
+    creds = plant.user.creds(name)
+
+    if absent:
+        operator.stop()
+    path = f"/apis/iotsec.dev/v1alpha1/namespaces/{plant.user.namespace}/devices/{name}"
+    plant.user.api.request("DELETE", path, {"propagationPolicy": policy})
+    if absent:
+        operator.start()
+
+    plant.user.wait_gone("Device", name)
+    assert await is_refused(plant.url, creds)
+    if policy == "Orphan":
+        plant.user.delete("Secret", f"{name}-device-creds")
+    plant.user.wait_gone("Secret", f"{name}-device-creds")
+
+
 async def test_a_device_deleted_while_nats_is_down_stays_and_says_why_until_it_is_cut_off(site: Site) -> None:
     site.user.apply_device("weather-01")
     site.user.wait_ready("Device", "weather-01")

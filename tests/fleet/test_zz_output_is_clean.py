@@ -9,7 +9,7 @@ from fleet.conftest import Site
 from testbed.control_plane import ControlPlane
 from testbed.operator import Operator
 
-SECRET = re.compile(r"S[OAUNCX][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{10,}")
+SECRET = re.compile(r"S[OAUNCX][A-Z2-7]{56}|eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{10,}|LS0tLS1CRUdJTi[A-Za-z0-9+/]{16,}")
 FLEET = "/apis/iotsec.dev/v1alpha1"
 
 

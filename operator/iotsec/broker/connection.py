@@ -93,7 +93,7 @@ class SystemConnection:
             link = await connect(
                 url, name=f"iot-security-operator {self._hub}", creds=self._mint().decode(), heard=self._heard
             )
-        except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever the library came to grief over, it is tried again
             self._turn += 1
             self._note_failure(url, error)
             return False

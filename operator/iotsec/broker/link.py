@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import nats.errors
 from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
 
@@ -88,21 +89,30 @@ class Link:
             await self.close()
 
     async def close(self) -> None:
-        """Close it, and its socket in any case: a server that hangs takes nothing more."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self.client.close()
-        # The library leaves a socket open whose last bytes nobody takes.
-        writer = getattr(self.client._transport, "_io_writer", None)  # noqa: SLF001
-        if writer is not None:
-            writer.transport.abort()
+        """Close it, and its socket in any case: neither a server that hangs nor a cancellation leaves it half open."""
+        closing = asyncio.create_task(self._close())
+        try:
+            await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
+        except asyncio.CancelledError:
+            await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
+            raise
+        finally:
+            closing.cancel()
+            # The library leaves a socket open whose last bytes nobody takes.
+            writer = getattr(self.client._transport, "_io_writer", None)  # noqa: SLF001
+            if writer is not None:
+                writer.transport.abort()
+
+    async def _close(self) -> None:
+        with suppress(OSError, nats.errors.Error):  # it is lost, and being given up
+            await self.client.close()
 
 
 async def connect(url: str, *, name: str, creds: str, heard: Callable[[str, bytes], None]) -> Link:
     """Log in at one server; ``heard`` gets what servers tell of themselves.
 
     Raises:
-        OSError, TimeoutError, nats.errors.Error, ValueError: the cause, as the library puts it.
+        OSError, TimeoutError, nats.errors.Error: the cause, as the library puts it.
 
     """
     link = Link(url)

@@ -6,6 +6,7 @@ requests are allowed, so that a device can serve requests without a right to pub
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 
 from iotsec.nats import subjects
 from iotsec.nats.claims import Permissions, Responses
@@ -56,6 +57,7 @@ def inbox_prefix(inbox: str, identity: str) -> str:
     return "_INBOX" if inbox == SHARED else f"_INBOX_{identity}"
 
 
+@cache
 def role_permissions(role: str, inbox: str) -> Permissions:
     """Return a preset's templates with the inbox in and the system's subjects out.
 

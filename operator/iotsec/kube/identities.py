@@ -128,6 +128,7 @@ class Identities:
                 await self._writer.let_go(facts, delete=not plan.release)
         if hub is not None and plan.revoke:
             ask_to_revoke(self._queue, hub, key, plan.revoke)
+            record.asked = True
         elif hub is not None and not plan.settled:
             hub.waiting.add(key)
         if plan.release:

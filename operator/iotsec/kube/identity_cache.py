@@ -35,6 +35,8 @@ class Record:
     """The public key that its status says it holds."""
     spec: bytes
     status: bytes
+    asked: bool = False
+    """Its end was handed to the Hub; what is left to do is to tidy up."""
 
     @property
     def ends(self) -> bool:
