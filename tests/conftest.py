@@ -4,10 +4,15 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from kubernetes import client, config
 
 from testbed.binaries import CONTROL_PLANE, find
 from testbed.control_plane import ControlPlane
+
+# How long an example takes says something of the machine's other work, nothing of the code.
+settings.register_profile("iotsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("iotsec")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

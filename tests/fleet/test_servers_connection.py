@@ -111,6 +111,14 @@ async def answers(connection: SystemConnection) -> int:
     return len(await connection.gather(PING, b"", expect=1, seconds=2))
 
 
+async def is_answered(connection: SystemConnection) -> bool:
+    """Whether there is a connection, and a server that answers over it."""
+    try:
+        return await answers(connection) == 1
+    except UnavailableError:
+        return False
+
+
 def logins(server: NatsServer) -> int:
     """How many connections the server has had."""
     return int(server.monitor("/varz").get("total_connections", 0))
@@ -142,10 +150,11 @@ async def test_credentials_that_end_all_the_same_make_a_new_connection(root: Tru
     async with kept_up([server.url], minter(root, seconds=1)) as connection:
         await until(lambda: not connection.problem)
         await until(lambda: ended_by_expiry(server))
-        await until(lambda: logins(server) >= 2)
-        await until(lambda: not connection.problem)
 
-        assert await answers(connection) == 1
+        async with asyncio.timeout(5):
+            while not await is_answered(connection):  # noqa: ASYNC110 - only another question tells
+                await asyncio.sleep(0.01)
+        assert logins(server) >= 2
 
 
 async def test_a_request_under_way_outlives_the_renewal(root: TrustRoot, server: NatsServer) -> None:

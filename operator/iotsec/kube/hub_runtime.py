@@ -179,6 +179,8 @@ class HubRuntime:
 
     def _reconnected(self) -> None:
         self.check_due = float("-inf")
+        for account in (self.system, *self.accounts.values()):
+            account.retry_due = 0.0  # what one server takes in vain another may be waiting for
         self._changed()
 
 
