@@ -54,15 +54,17 @@ def test_a_hub_says_when_it_works_and_what_its_servers_run(site: Site) -> None:
     assert [(a["name"], a["distributed"]) for a in hub["status"]["accounts"]] == [("iot", "1/1")]
 
 
-def test_a_restart_of_the_operator_writes_no_secret_of_a_hub_again(operator: Operator, site: Site) -> None:
+def test_a_restart_of_the_operator_writes_nothing_of_a_hub_again(operator: Operator, site: Site) -> None:
     names = ["plant-nats-config", "plant-identity-keys", "plant-signing-keys", "plant-ledger-iot"]
     before = {name: site.user.wait_for("Secret", name, bool) for name in names}
+    hub = site.user.wait_ready("Hub", "plant")
 
     operator.stop()
     operator.start()
 
     site.user.apply_device("weather-01")  # what is served after this Hub was
     site.user.wait_ready("Device", "weather-01")
+    assert site.user.get("Hub", "plant") == hub
     after = {name: site.user.wait_for("Secret", name, bool) for name in names}
     assert {n: s["data"] for n, s in after.items()} == {n: s["data"] for n, s in before.items()}
     assert {n: s["metadata"]["resourceVersion"] for n, s in after.items()} == {

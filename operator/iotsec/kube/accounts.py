@@ -112,7 +112,7 @@ class AccountPusher:
         public = hub.trust.accounts[name].identity.public
         if look or not account.confirmed or not _complete(account):
             sighting = await hub.servers.look(public)
-            self._learn(hub, name, sighting.tokens)
+            self._learn(hub, name, public, sighting.tokens)
             account.confirmed = True
             before, was_complete = account.token, _complete(account)
             token = await self._issue(hub, name, owner)
@@ -197,11 +197,12 @@ class AccountPusher:
         await self._secrets.write_ledger(hub, name, ledger, owner)
         account.ledger = ledger
 
-    def _learn(self, hub: HubRuntime, name: str, tokens: Iterable[str]) -> None:
+    def _learn(self, hub: HubRuntime, name: str, public: str, tokens: Iterable[str]) -> None:
         """Take over what a newer JWT of ours revokes: a ledger that was lost must not revive anybody."""
         account = hub.accounts[name]
         known = account.token.token if account.token else ""
-        newer = sorted(self._ours(hub, [text for text in tokens if text != known]), key=lambda found: found[0])
+        others = [text for text in tokens if text != known]
+        newer = sorted(self._ours(hub, public, others), key=lambda found: found[0])
         for issued_at, claims in newer:
             merged = merged_with_server(
                 account.ledger,
@@ -213,14 +214,14 @@ class AccountPusher:
                 log.warning("newer account JWT found on a server", hub=str(hub.key), account=name, action="adopt")
                 account.ledger = merged
 
-    def _ours(self, hub: HubRuntime, tokens: Iterable[str]) -> Iterator[tuple[int, AccountClaims]]:
+    def _ours(self, hub: HubRuntime, public: str, tokens: Iterable[str]) -> Iterator[tuple[int, AccountClaims]]:
         for text in tokens:
             try:
                 found = jwt.decode(text)
             except jwt.InvalidToken:
                 continue
-            trusted = hub.trust is not None and found.issuer == hub.trust.operator_signing.public
-            if trusted and isinstance(found.claims, AccountClaims):
+            signed = hub.trust is not None and found.issuer == hub.trust.operator_signing.public
+            if signed and found.subject == public and isinstance(found.claims, AccountClaims):
                 yield found.issued_at, found.claims
 
 
