@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from decide.world import World, user_key
+from decide.key_material import user_key
+from decide.world import World
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -109,6 +110,11 @@ class History(RuleBasedStateMachine):
     def push(self) -> None:
         self.world.push()
 
+    @precondition(lambda self: not self.world.problem)
+    @rule()
+    def prune(self) -> None:
+        self.world.prune()
+
     # What the operator does.
 
     @rule(effects=st.sampled_from([99, 99, 99, 0, 1, 2, 3]))
@@ -132,7 +138,7 @@ class History(RuleBasedStateMachine):
             writes = (world.secrets.version, world.status_writes)
             world.reconcile()
             assert (world.secrets.version, world.status_writes) == writes, "a second look writes nothing"
-        world.push()
+        world.prune()
         allowed = [token for token in world.tokens if world.lets_in(token)]
         if world.deleting or world.spec.get("suspended"):
             assert allowed == [], "what was given up is let in"

@@ -5,141 +5,27 @@ It is as unkind as the real one: writes can stop after any effect, the servers c
 
 import copy
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from decide.key_material import account_keys, numbered_entropy
+from decide.secret_store import Object, Secrets
+
 from iotsec.api.device import DeviceSpec
 from iotsec.api.hub import HubSpec
 from iotsec.decide import names
-from iotsec.decide.account import AccountKeys
 from iotsec.decide.identity import Plan, plan_identity
 from iotsec.decide.ledger import Ledger, Revocation, with_revocations
-from iotsec.decide.roles import PRESETS
 from iotsec.decide.views import AccountView, Contents, HubView, Identity, Observed, Rival
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.nats import jwt
 from iotsec.nats.claims import UserClaims
-from iotsec.nats.keys import KeyType, SigningKey
 
 NAMESPACE, NAME, UID = "iot", "weather-01", "5f3c9b1e-0000-4000-8000-000000000001"
 NOW = 1_800_000_000
 HUB = "iot/plant"
-
-Object = dict[str, Any]
-
-
-def numbered_entropy(start: int = 0) -> Iterator[bytes]:
-    """Never the same 32 bytes twice."""
-    number = start
-    while True:
-        number += 1
-        yield number.to_bytes(32, "big")
-
-
-def account_keys(name: str, entropy: Iterator[bytes]) -> AccountKeys:
-    def key() -> SigningKey:
-        return SigningKey.generate(KeyType.ACCOUNT, next(entropy))
-
-    return AccountKeys(name, key(), key(), {role: key() for role in PRESETS})
-
-
-def user_key(number: int) -> str:
-    """A public key whose seed somebody else holds."""
-    return SigningKey.generate(KeyType.USER, bytes([number]) * 32).public
-
-
-class Secrets:
-    """The Secrets of one namespace as an API server keeps them: versions, field owners, finalizers."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, Object] = {}
-        self.version = 1
-        self.writes = 0
-
-    def create(self, body: Mapping[str, Any], manager: str = names.FIELD_MANAGER) -> bool:
-        name = body["metadata"]["name"]
-        if name in self.objects:
-            return False
-        found: Object = copy.deepcopy(dict(body))
-        found["metadata"] |= {"uid": f"secret-{self.version}", "managedFields": []}
-        self.objects[name] = found
-        self._wrote(found, manager, found["metadata"], found.get("data") or {})
-        return True
-
-    def patch(self, name: str, body: Mapping[str, Any], manager: str = names.FIELD_MANAGER) -> None:
-        """A merge patch; names the version it expects, or none."""
-        found = self.objects[name]
-        metadata, data = body.get("metadata", {}), body.get("data", {})
-        for expected in ("uid", "resourceVersion"):
-            if metadata.get(expected, found["metadata"][expected]) != found["metadata"][expected]:
-                raise RuntimeError("conflict")
-        for part in ("labels", "annotations"):
-            _merge(found["metadata"].setdefault(part, {}), metadata.get(part) or {})
-        for part in ("finalizers", "ownerReferences"):
-            if part in metadata:
-                found["metadata"][part] = copy.deepcopy(metadata[part])
-        _merge(found.setdefault("data", {}), data)
-        self._wrote(found, manager, metadata, data)
-
-    def delete(self, name: str) -> None:
-        """As kubectl does it: a finalizer keeps the object."""
-        found = self.objects.get(name)
-        if found is None:
-            return
-        if found["metadata"].get("finalizers"):
-            self.version += 1
-            found["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": str(self.version)}
-        else:
-            del self.objects[name]
-
-    def finalize(self, name: str, uid: str) -> None:
-        """Take our finalizer off the Secret with this uid."""
-        found = self.objects.get(name)
-        if found is None or found["metadata"]["uid"] != uid:
-            return
-        self.version += 1
-        rest = [f for f in found["metadata"].get("finalizers", ()) if f != names.FINALIZER]
-        found["metadata"] |= {"finalizers": rest, "resourceVersion": str(self.version)}
-        if "deletionTimestamp" in found["metadata"] and not rest:
-            del self.objects[name]
-
-    def _wrote(self, found: Object, manager: str, metadata: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        self.version += 1
-        self.writes += 1
-        found["metadata"]["resourceVersion"] = str(self.version)
-        owned = {("data", key) for key in data} | {
-            (part, key) for part in ("labels", "annotations") for key in metadata.get(part) or {}
-        }
-        fields = {e["manager"]: _owned(e) - owned for e in found["metadata"]["managedFields"]}
-        there = {("data", key) for key in found.get("data") or {}} | {
-            (part, key) for part in ("labels", "annotations") for key in found["metadata"].get(part) or {}
-        }
-        fields[manager] = fields.get(manager, set()) | owned
-        found["metadata"]["managedFields"] = [_entry(who, what & there) for who, what in fields.items()]
-
-
-def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
-    for key, value in changes.items():
-        if value is None:
-            target.pop(key, None)
-        else:
-            target[key] = value
-
-
-def _owned(entry: Mapping[str, Any]) -> set[tuple[str, str]]:
-    fields = entry["fieldsV1"]
-    parts = {"data": fields["f:data"], **{p: fields["f:metadata"][f"f:{p}"] for p in ("labels", "annotations")}}
-    return {(part, key.removeprefix("f:")) for part, keys in parts.items() for key in keys}
-
-
-def _entry(manager: str, owned: set[tuple[str, str]]) -> Object:
-    def keys(part: str) -> Object:
-        return {f"f:{key}": {} for kind, key in sorted(owned) if kind == part}
-
-    metadata = {f"f:{part}": keys(part) for part in ("labels", "annotations")}
-    return {"manager": manager, "fieldsV1": {"f:data": keys("data"), "f:metadata": metadata}}
 
 
 @dataclass(frozen=True)
@@ -304,6 +190,12 @@ class World:
         self.record()
         self.live = dict(self.written)
 
+    def prune(self) -> None:
+        """Bring the ledgers to the servers without what has expired, as the next change of any Device would."""
+        for name, keys in self.keys.items():
+            self.requested[name].append(Revocation(keys.identity.public, f"UPRUNE{self.now}", self.now, self.now + 1))
+        self.push()
+
     def restart(self) -> None:
         """Forget everything that is only in memory."""
         self.cache = SecretCache()
@@ -369,3 +261,18 @@ def _token(data: Mapping[str, bytes], digest: str) -> Token:
 def ready(status: Mapping[str, Any]) -> tuple[str, str]:
     """Ready's status and reason."""
     return next((c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "Ready")
+
+
+def decide(world: World, *, hub: HubView | None = None, **observed: Any) -> Plan:
+    """Plan for a Hub that is not as the world has it, or with something else in view."""
+    world.watch()
+    seen = replace(world.observed(), **observed)
+    return plan_identity(world.identity(), hub, seen, now=world.now, entropy=world.entropy.__next__)
+
+
+def as_object(world: World, plan: Plan | None = None) -> dict[str, Any]:
+    """The Device as the API server would show it."""
+    metadata: dict[str, Any] = {"generation": world.generation}
+    if world.deleting:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    return {"metadata": metadata, "status": dict(plan.status or {}) if plan else world.status}

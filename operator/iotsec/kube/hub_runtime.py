@@ -11,6 +11,7 @@ from iotsec.broker.distribution import Distribution, Servers
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import trust
 from iotsec.decide.account import AccountKeys, AccountToken
+from iotsec.decide.cutoff import merged
 from iotsec.decide.ledger import Ledger, Revocation
 from iotsec.decide.views import AccountView, HubView
 from iotsec.kube.keys import Key
@@ -105,8 +106,9 @@ class HubRuntime:
             if account is None or account.ledger.covers(revocation):
                 continue
             known = account.requested.get(revocation.key)
-            if known is None or (known.at, known.until) < (revocation.at, revocation.until):
-                account.requested[revocation.key] = revocation
+            (wanted,) = merged((revocation, known) if known else (revocation,))
+            if wanted != known:
+                account.requested[revocation.key] = wanted
                 new = True
         return new
 
