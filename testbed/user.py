@@ -1,6 +1,5 @@
 """What a person with kubectl does, in the words of a test: apply, get, delete, wait until ready."""
 
-import http.client
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -163,13 +162,6 @@ class User:
             remaining = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
             left = [c["message"] for c in conditions if c["type"] in remaining]
             raise TimeoutError(f"{error}: {left}") from None
-
-    def is_serving(self) -> bool:
-        """Tell whether the API server answers."""
-        try:
-            return self.api.ready()
-        except (OSError, http.client.HTTPException):
-            return False
 
     def _path(self, kind: str, name: str) -> str:
         root = {"Secret": "/api/v1", "ConfigMap": "/api/v1"}.get(kind, _OURS)

@@ -52,6 +52,14 @@ class Ledger:
         entry = self.entries.get(key)
         return entry[0] if entry else 0
 
+    def with_taken_in(self, wanted: Iterable[Revocation]) -> "Ledger":
+        """Return the ledger with these revocations in, each key's as late and as long as any; nothing is dropped."""
+        entries = dict(self.entries)
+        for revocation in wanted:
+            at, until = entries.get(revocation.key, (0, 0))
+            entries[revocation.key] = (max(at, revocation.at), max(until, revocation.until))
+        return self if entries == self.entries else replace(self, entries=MappingProxyType(entries))
+
     def to_json(self) -> bytes:
         """Serialise, canonically."""
         body = {"issuedAt": self.issued_at, "digest": self.digest, "revocations": self.entries}
@@ -80,12 +88,7 @@ def with_revocations(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) 
         LedgerFullError: there would be more than an account JWT can carry.
 
     """
-    entries = dict(ledger.entries)
-    for revocation in wanted:
-        if revocation.until < now:
-            continue
-        at, until = entries.get(revocation.key, (0, 0))
-        entries[revocation.key] = (max(at, revocation.at), max(until, revocation.until))
+    entries = dict(ledger.with_taken_in(r for r in wanted if r.until >= now).entries)
     expired = [key for key, (_, until) in entries.items() if until < now]
     if entries == ledger.entries and len(expired) < _PRUNE_IN_BULK:
         return ledger

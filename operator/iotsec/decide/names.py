@@ -21,7 +21,6 @@ SIGNING_KEYS = "signing-keys"
 LEDGER = "ledger"
 NATS_CONFIG = "nats-config"
 
-DEFAULT_CREDS_KEY = "nats.creds"
 USER_JWT_KEY = "user.jwt"
 INBOX_KEY = "inbox-prefix"
 

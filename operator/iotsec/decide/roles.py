@@ -11,7 +11,6 @@ from functools import cache
 from iotsec.nats import subjects
 from iotsec.nats.claims import Permissions, Responses
 
-PRIVATE = "Private"
 SHARED = "Shared"
 
 # One answer per request, within two minutes: nats-server's own default of `allow_responses: true`, written out.

@@ -1,7 +1,7 @@
 """kopf, the shell's front door: start and stop, signals, log-in, liveness and probes.
 
 Events come in by informers instead (`docs/adr/0002-events.md`): kopf never tells what vanished while its watch was
-away, gives up the process on a long outage, cannot watch metadata alone, and costs more for an event than all our work.
+away, cannot watch metadata alone, and ends the process when a watch is refused.
 """
 
 from typing import Any, Protocol

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from iotsec.api.hub import HubSpec
@@ -124,7 +124,7 @@ class HubRuntime:
                 {
                     name: AccountView(
                         keys=self.trust.accounts[name],
-                        recorded=_with_requested(account),
+                        recorded=account.ledger.with_taken_in(account.requested.values()),
                         live=account.live,
                         signers_live=account.signers_live,
                     )
@@ -184,13 +184,3 @@ class HubRuntime:
         for account in (self.system, *self.accounts.values()):
             account.retry_due = 0.0  # what one server takes in vain another may be waiting for
         self._changed()
-
-
-def _with_requested(account: AccountRuntime) -> Ledger:
-    if not account.requested:
-        return account.ledger
-    entries = dict(account.ledger.entries)
-    for key, revocation in account.requested.items():
-        at, until = entries.get(key, (0, 0))
-        entries[key] = (max(at, revocation.at), max(until, revocation.until))
-    return replace(account.ledger, entries=MappingProxyType(entries))

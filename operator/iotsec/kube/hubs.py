@@ -63,10 +63,6 @@ class Hubs:
         key = Key(HUBS.kind, namespace, name)
         return self._runtime(key) if key in self._records else None
 
-    def runtimes(self) -> tuple[HubRuntime, ...]:
-        """Return all Hubs' runtimes."""
-        return tuple(self._runtimes.values())
-
     def upsert(self, body: Mapping[str, Any]) -> None:
         """Take in a Hub as an event shows it."""
         metadata = body["metadata"]

@@ -31,12 +31,14 @@ class SecretCache:
 
         A version that is not the one we wrote may hold other data: it is suspect until it was read.
         """
-        facts = facts_of(item["metadata"])
-        before = self._facts.get((facts.namespace, facts.name))
-        if before is not None and before.uid == facts.uid:
-            if int(facts.resource_version) <= int(before.resource_version):
-                return None  # the echo of what we wrote, or older still
-            facts = replace(facts, suspect=True)
+        metadata = item["metadata"]
+        before = self._facts.get((metadata["namespace"], metadata["name"]))
+        if before is None or before.uid != metadata["uid"]:
+            facts = facts_of(metadata)
+        elif int(metadata["resourceVersion"]) <= int(before.resource_version):
+            return None  # the echo of what we wrote, or older still: not worth reading
+        else:
+            facts = replace(facts_of(metadata), suspect=True)
             if facts.owner is None and before.owner is not None:
                 facts = replace(facts, owner=before.owner, disowned=True)
         self._put(facts)
