@@ -6,11 +6,14 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import nats
 import nats.errors
 from nats.aio.client import Client, RawCredentials
 from nats.aio.transport import WebSocketTransport
+
+from testbed.waiting import wait_until_async
 
 _SECONDS = 5
 
@@ -100,15 +103,21 @@ async def is_refused(url: str, creds: str) -> bool:
     return False
 
 
+async def is_accepted(url: str, creds: str) -> bool:
+    """Try to log in, and tell whether the server lets these credentials in; one that is not there does not."""
+    try:
+        async with connect_as(url, creds) as connected:
+            await connected.client.flush(_SECONDS)
+    except (OSError, nats.errors.Error):
+        return False
+    return True
+
+
 async def wait_accepted(url: str, creds: str, *, within: float = 10) -> None:
     """Wait until the server lets these credentials in."""
-    async with asyncio.timeout(within):
-        while await is_refused(url, creds):  # noqa: ASYNC110 - only another attempt tells
-            await asyncio.sleep(0.05)
+    await wait_until_async(partial(is_accepted, url, creds), within=within)
 
 
 async def wait_refused(url: str, creds: str, *, within: float = 10) -> None:
     """Wait until the server no longer lets these credentials in."""
-    async with asyncio.timeout(within):
-        while not await is_refused(url, creds):  # noqa: ASYNC110 - only another attempt tells
-            await asyncio.sleep(0.05)
+    await wait_until_async(partial(is_refused, url, creds), within=within)

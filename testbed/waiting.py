@@ -1,7 +1,8 @@
 """Wait for what happens elsewhere: look often, give up at a deadline."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,3 +18,10 @@ def wait_until(condition: Callable[[], T], *, within: float = 30, what: str = ""
             raise TimeoutError(f"not within {within:g} s: {what or condition.__name__}")
         time.sleep(_POLL_SECONDS)
     return answer
+
+
+async def wait_until_async(look: Callable[[], Awaitable[bool]], *, within: float = 10) -> None:
+    """Return once `look` says so; raises `TimeoutError` after `within` seconds. Other tasks go on meanwhile."""
+    async with asyncio.timeout(within):
+        while not await look():  # noqa: ASYNC110 - what is looked at is another process: only another look tells
+            await asyncio.sleep(_POLL_SECONDS)

@@ -1,10 +1,11 @@
 """One control plane and one operator for all; a namespace, a Hub and servers for each test that needs its own."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from testbed.control_plane import ControlPlane
 from testbed.nats_cluster import NatsCluster
 from testbed.nats_server import NatsServer
 from testbed.operator import Operator
-from testbed.user import User
+from testbed.user import Object, User
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +29,20 @@ class Site:
     @property
     def url(self) -> str:
         return self.server.url
+
+    def ready_device(self, name: str, **spec: Any) -> Object:
+        """Apply a Device and wait until it is Ready."""
+        self.user.apply_device(name, **spec)
+        return self.user.wait_ready("Device", name)
+
+    def ready_devices(self, names: Iterable[str]) -> dict[str, str]:
+        """Apply Devices, all before the first is waited for, and return the creds of each."""
+        names = tuple(names)
+        for name in names:
+            self.user.apply_device(name)
+        for name in names:
+            self.user.wait_ready("Device", name)
+        return {name: self.user.creds(name) for name in names}
 
 
 @dataclass(frozen=True)

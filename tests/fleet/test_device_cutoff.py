@@ -13,12 +13,7 @@ async def test_a_device_deleted_while_the_operator_is_down_is_cut_off_when_it_re
     plant: Site, operator: Operator
 ) -> None:
     names = [f"deleted-in-absence-{n}" for n in range(5)]
-    for name in names:
-        plant.user.apply_device(name)
-    creds = {}
-    for name in names:
-        plant.user.wait_ready("Device", name)
-        creds[name] = plant.user.creds(name)
+    creds = plant.ready_devices(names)
 
     operator.stop()
     for name in names:
@@ -37,12 +32,7 @@ async def test_a_device_forced_away_while_the_operator_is_down_is_cut_off_by_the
     plant: Site, operator: Operator
 ) -> None:
     names = [f"forced-away-{n}" for n in range(3)]
-    for name in names:
-        plant.user.apply_device(name)
-    creds = {}
-    for name in names:
-        plant.user.wait_ready("Device", name)
-        creds[name] = plant.user.creds(name)
+    creds = plant.ready_devices(names)
 
     operator.stop()
     for name in names:

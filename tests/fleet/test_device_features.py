@@ -1,6 +1,5 @@
 """What a Device's spec can say, as servers take it: each right by its use, each limit by an attempt beyond it."""
 
-import asyncio
 import os
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from iotsec.nats.keys import KeyType, SigningKey
 from testbed.api import RequestRefusedError
 from testbed.clients import connect_as, is_refused, wait_accepted
 from testbed.user import condition_of
+from testbed.waiting import wait_until_async
 
 
 def new_key() -> SigningKey:
@@ -27,15 +27,10 @@ def own_creds(site: Site, device: str, key: SigningKey) -> str:
     return creds_files.format_creds(token, key).decode()
 
 
-def ready_device(site: Site, name: str, **spec: Any) -> dict[str, Any]:
-    site.user.apply_device(name, **spec)
-    return site.user.wait_ready("Device", name)
-
-
 class TestPublicKey:
     async def test_a_device_logs_in_with_a_seed_the_cluster_never_saw(self, plant: Site) -> None:
         key = new_key()
-        status = ready_device(plant, "own-key", publicKey=key.public)["status"]
+        status = plant.ready_device("own-key", publicKey=key.public)["status"]
 
         assert status["publicKey"] == key.public
         assert plant.user.wait_secret("own-key-device-creds").keys() == {"user.jwt", "inbox-prefix"}
@@ -44,18 +39,18 @@ class TestPublicKey:
 
     async def test_the_jwt_is_worth_nothing_without_its_seed(self, plant: Site) -> None:
         key, thief = new_key(), new_key()
-        ready_device(plant, "stolen-jwt", publicKey=key.public)
+        plant.ready_device("stolen-jwt", publicKey=key.public)
         stolen = own_creds(plant, "stolen-jwt", key).replace(key.seed.reveal().decode(), thief.seed.reveal().decode())
 
         assert await is_refused(plant.url, stolen)
 
     async def test_a_replaced_key_is_refused_at_once(self, plant: Site) -> None:
         old, new = new_key(), new_key()
-        ready_device(plant, "next-key", publicKey=old.public)
+        plant.ready_device("next-key", publicKey=old.public)
         before = own_creds(plant, "next-key", old)
 
         async with connect_as(plant.url, before) as device:
-            ready_device(plant, "next-key", publicKey=new.public)
+            plant.ready_device("next-key", publicKey=new.public)
             await device.wait_closed()
 
         assert await is_refused(plant.url, before)
@@ -63,13 +58,13 @@ class TestPublicKey:
 
     async def test_a_device_made_again_with_the_same_key_is_let_in_and_its_old_jwt_is_not(self, plant: Site) -> None:
         key = new_key()
-        ready_device(plant, "reborn", publicKey=key.public)
+        plant.ready_device("reborn", publicKey=key.public)
         before = own_creds(plant, "reborn", key)
         plant.user.delete("Device", "reborn")
         plant.user.wait_gone("Device", "reborn")
         plant.user.wait_gone("Secret", "reborn-device-creds")
 
-        ready_device(plant, "reborn", publicKey=key.public)
+        plant.ready_device("reborn", publicKey=key.public)
 
         assert await is_refused(plant.url, before)
         await wait_accepted(plant.url, own_creds(plant, "reborn", key))
@@ -77,21 +72,21 @@ class TestPublicKey:
     async def test_a_key_that_was_given_up_for_another_may_come_back(self, plant: Site) -> None:
         first, second = new_key(), new_key()
         for key in (first, second, first):
-            ready_device(plant, "and-back", publicKey=key.public)
+            plant.ready_device("and-back", publicKey=key.public)
 
         await wait_accepted(plant.url, own_creds(plant, "and-back", first))
 
     async def test_a_device_takes_over_its_key_and_gives_it_back(self, plant: Site) -> None:
-        ready_device(plant, "takes-over")
+        plant.ready_device("takes-over")
         made_for_it = plant.user.creds("takes-over")
         key = new_key()
 
-        ready_device(plant, "takes-over", publicKey=key.public)
+        plant.ready_device("takes-over", publicKey=key.public)
         assert plant.user.wait_secret("takes-over-device-creds").keys() == {"user.jwt", "inbox-prefix"}
         assert await is_refused(plant.url, made_for_it)
         its_own = own_creds(plant, "takes-over", key)
 
-        ready_device(plant, "takes-over")
+        plant.ready_device("takes-over")
         assert await is_refused(plant.url, its_own)
         assert await is_refused(plant.url, made_for_it)
         await wait_accepted(plant.url, plant.user.creds("takes-over"))
@@ -103,7 +98,7 @@ class TestPermissions:
             "publish": {"allow": ["event.{id}.>"], "deny": ["device.{id}.secret"]},
             "subscribe": {"allow": ["news.>"], "deny": ["news.secret"]},
         }
-        ready_device(plant, "extra", permissions=permissions)
+        plant.ready_device("extra", permissions=permissions)
 
         async with connect_as(plant.url, plant.user.creds("extra"), inbox_prefix="_INBOX_extra") as device:
             for subject in ("device.extra.telemetry", "event.extra.alarm"):
@@ -116,7 +111,7 @@ class TestPermissions:
                 assert not await device.may_subscribe(subject)
 
     async def test_a_queue_group_is_only_what_it_says(self, plant: Site) -> None:
-        ready_device(plant, "worker", permissions={"subscribe": {"allow": ["work.> pool", "jobs.{id} team.*"]}})
+        plant.ready_device("worker", permissions={"subscribe": {"allow": ["work.> pool", "jobs.{id} team.*"]}})
 
         async with connect_as(plant.url, plant.user.creds("worker")) as device:
             assert await device.may_subscribe("work.cut", "pool")
@@ -128,7 +123,7 @@ class TestPermissions:
 
     async def test_a_wildcard_in_front_does_not_reach_the_systems_subjects(self, plant: Site) -> None:
         permissions = {"publish": {"allow": ["*.REQ.>"]}, "subscribe": {"allow": ["*.REQ.>"]}}
-        ready_device(plant, "nosy", permissions=permissions)
+        plant.ready_device("nosy", permissions=permissions)
 
         async with connect_as(plant.url, plant.user.creds("nosy")) as device:
             assert await device.may_publish("a.REQ.b")
@@ -146,8 +141,8 @@ class TestPermissions:
 
 class TestRequests:
     async def test_a_device_answers_requests_whoever_asks_and_nobody_else(self, plant: Site) -> None:
-        ready_device(plant, "answers")
-        ready_device(plant, "asks", permissions={"publish": {"allow": ["answers.>"]}})
+        plant.ready_device("answers")
+        plant.ready_device("asks", permissions={"publish": {"allow": ["answers.>"]}})
 
         async with (
             connect_as(plant.url, plant.user.creds("answers")) as answers,
@@ -168,7 +163,7 @@ class TestRequests:
 
 class TestConnectionTypes:
     async def test_a_device_for_websocket_is_refused_over_tcp(self, plant: Site) -> None:
-        ready_device(plant, "browser", connectionTypes=["WEBSOCKET"])
+        plant.ready_device("browser", connectionTypes=["WEBSOCKET"])
         creds = plant.user.creds("browser")
 
         assert await is_refused(plant.url, creds)
@@ -176,7 +171,7 @@ class TestConnectionTypes:
             assert await device.may_publish("device.browser.telemetry")
 
     async def test_a_device_for_tcp_is_refused_over_websocket(self, plant: Site) -> None:
-        ready_device(plant, "plain", connectionTypes=["STANDARD"])
+        plant.ready_device("plain", connectionTypes=["STANDARD"])
         creds = plant.user.creds("plain")
 
         await wait_accepted(plant.url, creds)
@@ -185,7 +180,7 @@ class TestConnectionTypes:
 
 class TestRoles:
     async def test_device_any_speaks_and_listens_for_all_devices_and_says_so(self, plant: Site) -> None:
-        device = ready_device(plant, "gateway", role="device-any")
+        device = plant.ready_device("gateway", role="device-any")
         assert "*.>" in condition_of(device, "Ready")["message"]
 
         async with connect_as(plant.url, plant.user.creds("gateway")) as gateway:
@@ -197,7 +192,7 @@ class TestRoles:
                 assert not await gateway.may_subscribe(foreign)
 
     async def test_the_device_id_counts_and_not_the_objects_name(self, plant: Site) -> None:
-        ready_device(plant, "object-name", deviceId="Pump_07")
+        plant.ready_device("object-name", deviceId="Pump_07")
 
         async with connect_as(plant.url, plant.user.creds("object-name"), inbox_prefix="_INBOX_Pump_07") as device:
             assert await device.may_publish("device.Pump_07.telemetry")
@@ -221,8 +216,8 @@ class TestRoles:
 
 class TestInbox:
     async def test_inboxes_are_private_until_the_hub_says_otherwise_and_back(self, site: Site) -> None:
-        ready_device(site, "weather-01")
-        ready_device(site, "special", permissions={"publish": {"allow": ["event.{id}"]}})
+        site.ready_device("weather-01")
+        site.ready_device("special", permissions={"publish": {"allow": ["event.{id}"]}})
         assert await self.inboxes(site, "weather-01") == {"_INBOX_weather-01"}
 
         site.user.apply_hub("plant", [site.url], inbox="Shared")
@@ -237,11 +232,12 @@ class TestInbox:
         """Wait until the Secret tells the device of its inbox and the servers keep it to that one."""
         (prefix,) = wanted
         secret = f"{name}-device-creds"
-        async with asyncio.timeout(15):
-            while site.user.wait_secret(secret)["inbox-prefix"] != prefix.encode():  # noqa: ASYNC110 - only another look tells
-                await asyncio.sleep(0.05)
-            while await self.inboxes(site, name) != wanted:  # noqa: ASYNC110 - only another look tells
-                await asyncio.sleep(0.05)
+
+        async def kept() -> bool:
+            told = site.user.wait_secret(secret)["inbox-prefix"] == prefix.encode()
+            return told and await self.inboxes(site, name) == wanted
+
+        await wait_until_async(kept, within=15)
         site.user.wait_ready("Device", name)
 
     async def inboxes(self, site: Site, name: str) -> set[str]:

@@ -1,18 +1,14 @@
 """JWTs end, and are renewed before; renewals here are seconds apart instead of weeks."""
 
-import asyncio
 import time
 from datetime import datetime
-from typing import Any
 
-import nats.errors
 import pytest
 from fleet.conftest import Site
 
 from iotsec.nats import jwt
 from testbed.clients import connect_as, is_refused, wait_accepted, wait_refused
 from testbed.operator import Operator
-from testbed.user import Object
 
 SHORT = {"jwt": {"duration": "12s", "renewBefore": "10s"}}
 
@@ -25,13 +21,8 @@ def token_of(creds: str) -> jwt.Decoded:
     return jwt.decode(creds.splitlines()[1])
 
 
-def ready_device(site: Site, name: str, **spec: Any) -> Object:
-    site.user.apply_device(name, **spec)
-    return site.user.wait_ready("Device", name)
-
-
 async def test_a_jwt_is_renewed_in_time_and_the_old_one_works_to_its_own_end_and_no_longer(plant: Site) -> None:
-    first = ready_device(plant, "renewed", rotation=SHORT)["status"]
+    first = plant.ready_device("renewed", rotation=SHORT)["status"]
     old = plant.user.creds("renewed")
     assert instant(first["expiresAt"]) - instant(first["issuedAt"]) == 12
     assert instant(first["renewalTime"]) <= instant(first["expiresAt"]) - 10
@@ -54,7 +45,7 @@ async def test_a_jwt_is_renewed_in_time_and_the_old_one_works_to_its_own_end_and
 
 
 async def test_renewals_missed_by_an_operator_that_was_away_are_made_up_for(plant: Site, operator: Operator) -> None:
-    ready_device(plant, "missed", rotation={"jwt": {"duration": "10s"}})
+    plant.ready_device("missed", rotation={"jwt": {"duration": "10s"}})
     old = plant.user.creds("missed")
     async with connect_as(plant.url, old) as device:
         operator.stop()
@@ -68,7 +59,7 @@ async def test_renewals_missed_by_an_operator_that_was_away_are_made_up_for(plan
 
 
 async def test_a_renewed_device_that_is_deleted_is_refused_with_every_jwt_it_ever_had(plant: Site) -> None:
-    ready_device(plant, "twice", rotation=SHORT)
+    plant.ready_device("twice", rotation=SHORT)
     first = plant.user.creds("twice")
     plant.user.wait_for("Device", "twice", lambda d: d["status"]["revision"] == 2)
     second = plant.user.creds("twice")
@@ -82,11 +73,11 @@ async def test_a_renewed_device_that_is_deleted_is_refused_with_every_jwt_it_eve
 
 
 async def test_a_shorter_life_in_the_spec_ends_what_was_issued_for_longer(plant: Site) -> None:
-    ready_device(plant, "shortened")
+    plant.ready_device("shortened")
     old = plant.user.creds("shortened")
 
     async with connect_as(plant.url, old) as device:
-        ready_device(plant, "shortened", rotation={"jwt": {"duration": "1h"}})
+        plant.ready_device("shortened", rotation={"jwt": {"duration": "1h"}})
         await device.wait_closed()
 
     assert await is_refused(plant.url, old)
@@ -97,8 +88,8 @@ async def test_a_shorter_life_in_the_spec_ends_what_was_issued_for_longer(plant:
 async def test_a_hubs_rotation_holds_for_its_devices_and_a_devices_own_comes_first(site: Site) -> None:
     site.user.apply_hub("plant", [site.url], rotation={"jwt": {"duration": "2h", "renewBefore": "30m"}})
     site.user.wait_ready("Hub", "plant")
-    theirs = ready_device(site, "as-the-hub-says")["status"]
-    own = ready_device(site, "as-it-says-itself", rotation={"jwt": {"duration": "1h"}})["status"]
+    theirs = site.ready_device("as-the-hub-says")["status"]
+    own = site.ready_device("as-it-says-itself", rotation={"jwt": {"duration": "1h"}})["status"]
 
     assert instant(theirs["expiresAt"]) - instant(theirs["issuedAt"]) == 7200
     assert 1800 <= instant(theirs["expiresAt"]) - instant(theirs["renewalTime"]) <= 1800 + 540
@@ -125,17 +116,11 @@ def test_a_rotation_that_cannot_be_is_refused_for_devices_and_hubs(plant: Site, 
 
 
 async def test_a_renewal_while_nats_is_down_waits_for_nobody(site: Site) -> None:
-    ready_device(site, "offline", rotation=SHORT)
+    site.ready_device("offline", rotation=SHORT)
 
     site.server.kill()
     site.user.wait_for("Device", "offline", lambda d: d["status"]["revision"] == 2)
     site.server.start()
 
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await wait_accepted(site.url, site.user.creds("offline"))
-                break
-            except (OSError, nats.errors.Error):
-                await asyncio.sleep(0.1)
+    await wait_accepted(site.url, site.user.creds("offline"), within=20)
     site.user.wait_ready("Device", "offline")

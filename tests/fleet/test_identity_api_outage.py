@@ -66,12 +66,7 @@ async def test_devices_deleted_just_before_an_outage_are_cut_off_all_the_same(
     frail: Site, frail_plane: ControlPlane, its_operator: Operator
 ) -> None:
     names = [f"given-up-{n:02}" for n in range(10)]
-    for name in names:
-        frail.user.apply_device(name)
-    creds = {}
-    for name in names:
-        frail.user.wait_ready("Device", name)
-        creds[name] = frail.user.creds(name)
+    creds = frail.ready_devices(names)
 
     for name in names:
         frail.user.delete("Device", name)

@@ -1,7 +1,6 @@
 """Ids and keys are one identity's own: from hand to hand without a fault, and from nobody by force."""
 
 import os
-from typing import Any
 
 import pytest
 from fleet.conftest import Site, new_namespace
@@ -13,17 +12,12 @@ from testbed.control_plane import ControlPlane
 from testbed.user import condition_of
 
 
-def ready_device(site: Site, name: str, **spec: Any) -> dict[str, Any]:
-    site.user.apply_device(name, **spec)
-    return site.user.wait_ready("Device", name)
-
-
 def new_key() -> str:
     return SigningKey.generate(KeyType.USER, os.urandom(32)).public
 
 
 async def test_a_device_whose_object_is_renamed_never_looks_stuck(plant: Site) -> None:
-    ready_device(plant, "old-object", deviceId="renamed-1")
+    plant.ready_device("old-object", deviceId="renamed-1")
     old = plant.user.creds("old-object")
 
     with watched(plant.user, "new-object") as versions:
@@ -37,8 +31,8 @@ async def test_a_device_whose_object_is_renamed_never_looks_stuck(plant: Site) -
 
 
 async def test_two_devices_that_swap_their_ids_at_once_both_get_them(plant: Site) -> None:
-    ready_device(plant, "swap-a", deviceId="id-a")
-    ready_device(plant, "swap-b", deviceId="id-b")
+    plant.ready_device("swap-a", deviceId="id-a")
+    plant.ready_device("swap-b", deviceId="id-b")
     before = [plant.user.creds("swap-a"), plant.user.creds("swap-b")]
 
     plant.user.apply_device("swap-a", deviceId="id-b")
@@ -54,13 +48,13 @@ async def test_two_devices_that_swap_their_ids_at_once_both_get_them(plant: Site
 
 
 async def test_who_asks_for_a_taken_id_loses_the_one_it_had_and_another_may_have_that(plant: Site) -> None:
-    ready_device(plant, "holder", deviceId="held")
-    ready_device(plant, "mover", deviceId="left-behind")
+    plant.ready_device("holder", deviceId="held")
+    plant.ready_device("mover", deviceId="left-behind")
     before = plant.user.creds("mover")
 
     plant.user.apply_device("mover", deviceId="held")
     plant.user.wait_reason("Device", "mover", "IdTaken")
-    ready_device(plant, "heir", deviceId="left-behind")
+    plant.ready_device("heir", deviceId="left-behind")
 
     assert await is_refused(plant.url, before)
     await wait_accepted(plant.url, plant.user.creds("holder"))
@@ -70,21 +64,21 @@ async def test_who_asks_for_a_taken_id_loses_the_one_it_had_and_another_may_have
 
 
 async def test_a_thief_of_a_public_key_gets_nothing_and_its_end_hurts_nobody(plant: Site) -> None:
-    key = ready_device(plant, "robbed")["status"]["publicKey"]
+    key = plant.ready_device("robbed")["status"]["publicKey"]
     async with connect_as(plant.url, plant.user.creds("robbed")) as device:
         plant.user.apply_device("robber", publicKey=key)
         plant.user.wait_reason("Device", "robber", "PublicKeyTaken")
         assert plant.user.secret("robber-device-creds") is None
         plant.user.delete("Device", "robber")
         plant.user.wait_gone("Device", "robber")
-        ready_device(plant, "after-the-robbery")
+        plant.ready_device("after-the-robbery")
 
         assert await device.may_publish("device.robbed.telemetry")
 
 
 async def test_the_later_of_two_with_one_public_key_gets_it_when_the_first_goes(plant: Site) -> None:
     key = new_key()
-    ready_device(plant, "first-key", publicKey=key)
+    plant.ready_device("first-key", publicKey=key)
 
     plant.user.apply_device("later-key", publicKey=key)
     stuck = plant.user.wait_reason("Device", "later-key", "PublicKeyTaken")
@@ -101,7 +95,7 @@ def test_nobody_from_a_namespace_that_is_not_admitted_can_occupy_an_id(plant: Si
             stranger.apply("Device", name, {**reference, **account, "deviceId": "occupied"})
             stranger.wait_reason("Device", name, "NamespaceNotAdmitted")
 
-        ready_device(plant, "rightful", deviceId="occupied")
+        plant.ready_device("rightful", deviceId="occupied")
 
 
 @pytest.mark.parametrize("healed_by", ["deletion", "another name"])
@@ -126,7 +120,7 @@ def test_somebody_elses_secret_is_not_touched_and_the_conflict_ends_soon_after_i
 
 
 def test_the_secret_of_another_device_is_somebody_elses(plant: Site) -> None:
-    ready_device(plant, "owner-of-it")
+    plant.ready_device("owner-of-it")
     before = plant.user.wait_secret("owner-of-it-device-creds")
 
     plant.user.apply_device("envious", secretName="owner-of-it-device-creds")

@@ -18,10 +18,9 @@ COMPONENT, MANAGED_BY = "iotsec.dev/component", "app.kubernetes.io/managed-by"
 NOTES = ("iotsec.dev/issued", "iotsec.dev/seal", "iotsec.dev/hub", "iotsec.dev/content-hash")
 
 
-def ready_device(site: Site, name: str, **spec: Any) -> str:
+def secret_of_ready_device(site: Site, name: str, **spec: Any) -> str:
     """Apply a Device, wait until it is Ready, and return the name of its Secret."""
-    site.user.apply_device(name, **spec)
-    site.user.wait_ready("Device", name)
+    site.ready_device(name, **spec)
     return str(spec.get("secretName", f"{name}-device-creds"))
 
 
@@ -43,7 +42,7 @@ def encoded(data: dict[str, bytes], key: str) -> str:
 
 
 async def test_a_deleted_secret_comes_back_as_it_was_and_the_device_stays_connected(plant: Site) -> None:
-    secret = ready_device(plant, "deleted-secret")
+    secret = secret_of_ready_device(plant, "deleted-secret")
     before = plant.user.wait_secret(secret)
     uid = plant.user.wait_for("Secret", secret, bool)["metadata"]["uid"]
 
@@ -62,7 +61,7 @@ async def test_files_edited_by_hand_are_made_right_and_the_device_stays_connecte
     plant: Site, operator: Operator, *, absent: bool
 ) -> None:
     name = f"edited-{absent}".lower()
-    secret = ready_device(plant, name)
+    secret = secret_of_ready_device(plant, name)
     before = plant.user.wait_secret(secret)
 
     async with connect_as(plant.url, before["nats.creds"].decode()) as device:
@@ -84,7 +83,7 @@ async def test_a_seed_replaced_by_another_users_leads_to_a_new_key_and_the_old_o
     plant: Site, operator: Operator, *, absent: bool
 ) -> None:
     name = f"swapped-{absent}".lower()
-    secret, other = ready_device(plant, name), ready_device(plant, f"{name}-other")
+    secret, other = secret_of_ready_device(plant, name), secret_of_ready_device(plant, f"{name}-other")
     before, theirs = plant.user.wait_secret(secret), plant.user.wait_secret(other)
 
     if absent:
@@ -121,7 +120,7 @@ async def test_our_marks_come_back_and_the_device_stays_connected(
 ) -> None:
     kind = f"{next(iter(damage))}-{next(iter(next(iter(damage.values())) or ' '))[-4:]}-{absent}"
     name = "".join(c for c in kind.lower() if c.isalnum() or c == "-")
-    secret = ready_device(plant, name)
+    secret = secret_of_ready_device(plant, name)
     before = plant.user.wait_for("Secret", secret, bool)
     marks = {part: before["metadata"][part] for part in ("labels", "annotations", "finalizers", "ownerReferences")}
 
@@ -141,11 +140,11 @@ async def test_our_marks_come_back_and_the_device_stays_connected(
 
 
 async def test_what_others_put_on_the_secret_stays(plant: Site) -> None:
-    secret = ready_device(plant, "foreign-labels")
+    secret = secret_of_ready_device(plant, "foreign-labels")
     theirs = {"labels": {"team": "weather"}, "annotations": {"reflector/allowed": "true"}}
 
     plant.user.patch("Secret", secret, {"metadata": theirs})
-    ready_device(plant, "foreign-labels", credsKey="mir.creds")
+    secret_of_ready_device(plant, "foreign-labels", credsKey="mir.creds")
 
     found = plant.user.wait_for("Secret", secret, lambda s: "mir.creds" in s["data"])["metadata"]
     assert found["labels"]["team"] == "weather"
@@ -153,11 +152,11 @@ async def test_what_others_put_on_the_secret_stays(plant: Site) -> None:
 
 
 async def test_a_renamed_secret_has_the_same_key_and_the_old_one_goes(plant: Site) -> None:
-    old = ready_device(plant, "renamed")
+    old = secret_of_ready_device(plant, "renamed")
     before = plant.user.wait_secret(old)
 
     async with connect_as(plant.url, before["nats.creds"].decode()) as device:
-        ready_device(plant, "renamed", secretName="another-name")
+        secret_of_ready_device(plant, "renamed", secretName="another-name")
 
         assert plant.user.wait_secret("another-name") == before
         plant.user.wait_gone("Secret", old)
@@ -167,10 +166,10 @@ async def test_a_renamed_secret_has_the_same_key_and_the_old_one_goes(plant: Sit
 
 
 async def test_the_creds_file_moves_to_another_key_and_stays_the_same(plant: Site) -> None:
-    secret = ready_device(plant, "moved-key")
+    secret = secret_of_ready_device(plant, "moved-key")
     before = plant.user.wait_secret(secret)
 
-    ready_device(plant, "moved-key", credsKey="mir.creds")
+    secret_of_ready_device(plant, "moved-key", credsKey="mir.creds")
     after = plant.user.wait_for("Secret", secret, lambda s: "mir.creds" in s["data"])
 
     assert set(after["data"]) == {"mir.creds", "user.jwt", "inbox-prefix"}
@@ -182,13 +181,13 @@ async def test_the_template_is_applied_and_taken_back_but_marks_of_tools_are_not
         "labels": {"team": "weather", "app.kubernetes.io/instance": "root"},
         "annotations": {"note": "roof", "argocd.argoproj.io/tracking-id": "x", "meta.helm.sh/release-name": "x"},
     }
-    secret = ready_device(plant, "templated", secretTemplate=template)
+    secret = secret_of_ready_device(plant, "templated", secretTemplate=template)
 
     found = plant.user.wait_for("Secret", secret, bool)["metadata"]
     assert found["labels"].keys() == {"team", COMPONENT, MANAGED_BY}
     assert found["annotations"].keys() == {"note", *NOTES}
 
-    ready_device(plant, "templated", secretTemplate={"labels": {"site": "roof"}})
+    secret_of_ready_device(plant, "templated", secretTemplate={"labels": {"site": "roof"}})
 
     found = plant.user.wait_for("Secret", secret, lambda s: "site" in s["metadata"]["labels"])["metadata"]
     assert found["labels"].keys() == {"site", COMPONENT, MANAGED_BY}
@@ -201,7 +200,7 @@ def test_marks_of_ours_are_refused_in_a_template(plant: Site) -> None:
 
 
 async def test_nobodys_key_is_revoked_by_a_secret_that_was_copied_or_forged(plant: Site, plane: ControlPlane) -> None:
-    secret = ready_device(plant, "victim")
+    secret = secret_of_ready_device(plant, "victim")
     original = plant.user.wait_for("Secret", secret, bool)
     victim = plant.user.wait_ready("Device", "victim")["status"]["publicKey"]
     note = json.loads(original["metadata"]["annotations"]["iotsec.dev/issued"])
@@ -220,14 +219,14 @@ async def test_nobodys_key_is_revoked_by_a_secret_that_was_copied_or_forged(plan
             # Their owner is not in that namespace, so they are collected; our finalizer is on them and must not hold.
             for name in ("copy", secret, "forged"):
                 attacker.wait_gone("Secret", name, within=60)
-        ready_device(plant, "after-the-attack")  # whatever was to be revoked is by now
+        secret_of_ready_device(plant, "after-the-attack")  # whatever was to be revoked is by now
 
         assert await device.may_publish("device.victim.telemetry")
     await wait_accepted(plant.url, plant.user.creds("victim"))
 
 
 async def test_a_seed_planted_before_the_device_exists_is_never_issued_to(plant: Site, operator: Operator) -> None:
-    other = plant.user.wait_secret(ready_device(plant, "planter"))
+    other = plant.user.wait_secret(secret_of_ready_device(plant, "planter"))
     operator.stop()
     uid = plant.user.apply_device("planted")["metadata"]["uid"]
     owner = {"apiVersion": "iotsec.dev/v1alpha1", "kind": "Device", "name": "planted", "uid": uid, "controller": True}

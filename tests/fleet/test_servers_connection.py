@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from iotsec.nats.claims import UserClaims, UserPermissionLimits
 from iotsec.nats.keys import KeyType, SigningKey
 from testbed.nats_server import NatsServer
 from testbed.ports import Port
+from testbed.waiting import wait_until_async
 
 PING = "$SYS.REQ.SERVER.PING"
 
@@ -151,9 +153,7 @@ async def test_credentials_that_end_all_the_same_make_a_new_connection(root: Tru
         await until(lambda: not connection.problem)
         await until(lambda: ended_by_expiry(server))
 
-        async with asyncio.timeout(5):
-            while not await is_answered(connection):  # noqa: ASYNC110 - only another question tells
-                await asyncio.sleep(0.01)
+        await wait_until_async(partial(is_answered, connection), within=5)
         assert logins(server) >= 2
 
 
