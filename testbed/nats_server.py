@@ -76,6 +76,16 @@ class NatsServer:
         return f"ws://127.0.0.1:{self.ports.websocket}"
 
     @property
+    def mqtt_url(self) -> str:
+        """For MQTT clients, without TLS."""
+        return f"mqtt://127.0.0.1:{self.ports.mqtt}"
+
+    @property
+    def mqtt_websocket_url(self) -> str:
+        """For MQTT clients that speak WebSocket, without TLS; the path is nats-server's own."""
+        return f"{self.websocket_url}/mqtt"
+
+    @property
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.alive

@@ -12,6 +12,10 @@ Object = dict[str, Any]
 T = TypeVar("T")
 
 _OURS = "/apis/iotsec.dev/v1alpha1"
+_ROOTS = {
+    **dict.fromkeys(("Secret", "ConfigMap"), "/api/v1"),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet"), "/apis/apps/v1"),
+}
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -25,7 +29,7 @@ class User:
         self.namespace = namespace
 
     def apply(self, kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> Object:
-        """Server-side apply a Hub or a Device; raises `RequestRefusedError` where admission refuses it."""
+        """Server-side apply an object of ours; raises `RequestRefusedError` where admission refuses it."""
         body = {
             "apiVersion": "iotsec.dev/v1alpha1",
             "kind": kind,
@@ -53,6 +57,14 @@ class User:
         """Apply a Device of a Hub."""
         return self.apply("Device", name, {"hubRef": {"name": hub}, **spec})
 
+    def apply_module(self, name: str, hub: str = "plant", **spec: Any) -> Object:
+        """Apply a Module of a Hub."""
+        return self.apply("Module", name, {"hubRef": {"name": hub}, **spec})
+
+    def apply_client(self, name: str, hub: str = "plant", **spec: Any) -> Object:
+        """Apply a Client of a Hub."""
+        return self.apply("Client", name, {"hubRef": {"name": hub}, **spec})
+
     def get(self, kind: str, name: str) -> Object | None:
         """Return the object, or None where there is none."""
         try:
@@ -67,8 +79,17 @@ class User:
         path = f"{self._path(kind, name)}/{subresource}".rstrip("/")
         return self.api.request("PATCH", path, body, content_type=_MERGE)
 
+    def annotate(self, kind: str, name: str, annotations: Mapping[str, str | None]) -> Object:
+        """Set annotations of an object; one that is None is removed."""
+        return self.patch(kind, name, {"metadata": {"annotations": annotations}})
+
+    def label_namespace(self, labels: Mapping[str, str | None], namespace: str = "") -> Object:
+        """Set labels of a namespace, by default this user's; one that is None is removed."""
+        path = f"/api/v1/namespaces/{namespace or self.namespace}"
+        return self.api.request("PATCH", path, {"metadata": {"labels": labels}}, content_type=_MERGE)
+
     def create(self, kind: str, name: str, **body: Any) -> Object:
-        """Create a plain object, a Secret for instance."""
+        """Create a plain object, a Secret or a Deployment for instance."""
         path = self._path(kind, name).rpartition("/")[0]
         return self.api.request("POST", path, {"metadata": {"name": name}, **body})
 
@@ -126,9 +147,9 @@ class User:
         """Wait for a Secret and return its data."""
         return _first(lambda: self.secret(name), within=within, what=f"Secret {name}")
 
-    def creds(self, device: str, key: str = "nats.creds") -> str:
-        """Return a Device's creds file."""
-        return self.wait_secret(f"{device}-device-creds")[key].decode()
+    def creds(self, name: str, kind: str = "device", *, key: str = "nats.creds") -> str:
+        """Return an identity's creds file."""
+        return self.wait_secret(f"{name}-{kind}-creds")[key].decode()
 
     def events(self, kind: str, name: str) -> list[Object]:
         """Return the events about an object."""
@@ -164,7 +185,7 @@ class User:
             raise TimeoutError(f"{error}: {left}") from None
 
     def _path(self, kind: str, name: str) -> str:
-        root = {"Secret": "/api/v1", "ConfigMap": "/api/v1"}.get(kind, _OURS)
+        root = _ROOTS.get(kind, _OURS)
         return f"{root}/namespaces/{self.namespace}/{kind.lower()}s/{name}"
 
 

@@ -28,10 +28,13 @@ from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
 from iotsec.kube.orphans import Orphans
+from iotsec.kube.pacing import Pacer
+from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS, SECRETS
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
+from iotsec.kube.turns import Turns
 from iotsec.nats import creds, jwt
 from iotsec.nats.claims import UserClaims, UserPermissionLimits
 from iotsec.nats.keys import KeyType, SigningKey
@@ -56,7 +59,7 @@ def system_credentials(hub: HubRuntime) -> bytes:
     now = _clock()
     token = jwt.encode(
         UserClaims(issuer_account=hub.trust.system.public, limits=UserPermissionLimits()),
-        hub.trust.system_signing,
+        hub.trust.system_signing[-1],
         subject=key.public,
         name="iot-security-operator",
         issued_at=now,
@@ -68,19 +71,24 @@ def system_credentials(hub: HubRuntime) -> bytes:
 class Application:
     """One operator process."""
 
-    def __init__(self, settings: Settings, client: Client) -> None:
+    def __init__(self, settings: Settings, client: Client, pacer: Pacer) -> None:
         self._settings = settings
         self._client = client
         self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
         self.cache = IdentityCache()
         self.secrets = SecretCache()
-        self.events = EventRecorder(client, instance=settings.instance)
+        self.events = EventRecorder(client, pacer, instance=settings.instance)
+        self._turns = Turns(pacer, self.queue)
         writer = SecretWriter(client, self.secrets)
         hub_secrets = HubSecrets(writer, self.secrets, entropy=_entropy)
+        self.presences = Presences(
+            client=client, cache=self.cache, clock=_clock, writes_per_second=settings.presence_writes
+        )
         self.hubs = Hubs(
             client=client,
             queue=self.queue,
             identities=self.cache,
+            presences=self.presences,
             secrets=hub_secrets,
             pusher=AccountPusher(hub_secrets, clock=_clock),
             teller=HubTeller(client, self.queue, self.events, clock=_clock),
@@ -95,6 +103,7 @@ class Application:
             writer=writer,
             hubs=self.hubs,
             reporter=IdentityReporter(client, self.queue, self.cache, self.events),
+            turns=self._turns,
             clock=_clock,
             entropy=_entropy,
         )
@@ -143,6 +152,7 @@ class Application:
         for facts in self.secrets:
             self._check_owner(facts.namespace, facts.name)
         self._spawn(self.queue.run_clock(), "clock")
+        self._spawn(self.presences.run(), "presence")
         for number in range(self._settings.workers):
             self._spawn(self._work(), f"worker {number}")
         log.info("started", identities=len(self.cache), action="start")
@@ -152,6 +162,7 @@ class Application:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._turns.close()
         await self.hubs.close()
         self.failed.cancel()  # nobody need wait for it any more: kopf would, for five seconds
         log.info("stopped", action="stop")
@@ -268,8 +279,9 @@ async def run(settings: Settings) -> None:
 
     """
     access: Access = find_access(settings.kubeconfig, settings.service_host, settings.service_port)
-    async with Client(access) as client:
-        application = Application(settings, client)
+    pacer = Pacer(settings.writes_per_second)
+    async with Client(access, wrote=pacer.wrote) as client:
+        application = Application(settings, client, pacer)
         registry = handlers.registry(application, access)
         stop = asyncio.Event()
         application.failed.add_done_callback(lambda _: stop.set())

@@ -18,6 +18,10 @@ class Settings:
     log_level: str = "INFO"
     liveness: str | None = None
     """URL to answer liveness probes at, e.g. ``http://0.0.0.0:8080/healthz``; ``None``: nowhere."""
+    writes_per_second: float = 50.0
+    """API writes a second that work which can wait keeps within, together with all other work."""
+    presence_writes: float = 10.0
+    """How many statuses a second are written of who is connected, at most."""
     instance: str = "iotsec"
     """Who reports events: the pod's name."""
 
@@ -36,5 +40,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         workers=int(environment.get("IOTSEC_WORKERS", "16")),
         log_level=environment.get("IOTSEC_LOG_LEVEL", "INFO").upper(),
         liveness=environment.get("IOTSEC_LIVENESS") or None,
+        writes_per_second=float(environment.get("IOTSEC_WRITES_PER_SECOND", "50")),
+        presence_writes=float(environment.get("IOTSEC_PRESENCE_WRITES", "10")),
         instance=environment.get("POD_NAME", "iotsec"),
     )

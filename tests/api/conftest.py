@@ -1,5 +1,6 @@
 """The kinds, as a real API server serves them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ CRDS = Path(__file__).resolve().parents[2] / "crds"
 
 
 class Kinds:
-    """What users do with Hubs and Devices; each call is answered as ``kubectl`` would be."""
+    """What users do with objects of ours; each call is answered as ``kubectl`` would be."""
 
     def __init__(self, api: client.ApiClient) -> None:
         self.api = api
@@ -43,6 +44,22 @@ class Kinds:
             "iotsec.dev", "v1alpha1", namespace, plural, name, body, _content_type="application/merge-patch+json"
         )
         return changed
+
+    def apply(self, obj: dict[str, Any], namespace: str, *, manager: str, force: bool = False) -> dict[str, Any]:
+        """A server-side apply, as ``kubectl apply --server-side --field-manager=<manager>`` sends it."""
+        body = obj | {"metadata": obj["metadata"] | {"namespace": namespace}}
+        where = (namespace, self.plural(obj), obj["metadata"]["name"])
+        # The client knows no answer 201 to a patch, which an apply that creates gets: read as it came.
+        answer = self.objects.patch_namespaced_custom_object(
+            *("iotsec.dev", "v1alpha1", *where, body),
+            field_manager=manager,
+            field_validation="Strict",
+            force=force,
+            _content_type="application/apply-patch+yaml",
+            _preload_content=False,
+        )
+        applied: dict[str, Any] = json.loads(answer.data)
+        return applied
 
     def write_status(self, obj: dict[str, Any]) -> dict[str, Any]:
         """The status as the API server keeps it."""

@@ -4,10 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from api.cases import ACCEPTED, REFUSED
+from api.statuses import STATUSES
 
+from iotsec.api.constraints import RULES
 from iotsec.api.crd import KINDS, Kind, crd, object_schema
+from iotsec.api.hub import HubSpec
+from iotsec.api.identity import HubRef
 
 Node = dict[str, Any]
+WHILE_CHANGING = {rule.message for model in (HubRef, HubSpec) for rule in model.cel_rules if "oldSelf" in rule.cel}
 BY_SERVER = {"apiVersion", "kind"}  # strings the API server itself checks
 
 
@@ -77,3 +83,42 @@ def test_a_spec_has_no_place_for_a_secret(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_crd_fits_the_annotation_of_a_client_side_apply(kind: Kind) -> None:
     assert len(str(crd(kind))) < 100_000
+
+
+def fields_of(path: str, value: Any, node: Node) -> Iterator[str]:
+    """The fields that an object has, by the paths of the schema."""
+    for name, child in node.get("properties", {}).items():
+        if isinstance(value, dict) and name in value:
+            below = f"{path}.{name}"
+            yield below
+            yield from fields_of(below, value[name], child)
+    if node["type"] == "array":
+        for item in value:
+            yield from fields_of(f"{path}[]", item, node["items"])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_field_is_in_some_object_that_is_accepted(kind: Kind) -> None:
+    shared = {"Module": "Device", "Client": "Device"}.get(kind.name, kind.name)  # one pipeline, one set of fields
+    spec = object_schema(kind)["properties"]["spec"]
+    objects = [obj for obj in ACCEPTED.values() if obj["kind"] in (kind.name, shared)]
+    shown = {field for obj in objects for field in fields_of("spec", obj["spec"], spec)}
+    declared = {path for path, _ in nodes("spec", spec) if not path.endswith("]")}
+    assert declared - shown == {"spec"}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_field_of_a_status_is_in_the_one_that_is_written(kind: Kind) -> None:
+    status = object_schema(kind)["properties"]["status"]
+    declared = {path for path, _ in nodes("status", status) if not path.endswith("]")}
+    assert declared - set(fields_of("status", STATUSES[kind.name], status)) == {"status"}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_rule_of_a_spec_refuses_some_object(kind: Kind) -> None:
+    schema = object_schema(kind)
+    rules = [rule for _, node in nodes("spec", schema["properties"]["spec"]) for rule in node.get(RULES, [])]
+    rules += schema.get(RULES, [])
+    told = [case.message for case in REFUSED]
+    silent = [rule["message"] for rule in rules if not any(message in rule["message"] for message in told)]
+    assert not [message for message in silent if message not in WHILE_CHANGING]

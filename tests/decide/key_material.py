@@ -19,7 +19,13 @@ def account_keys(name: str, entropy: Iterator[bytes]) -> AccountKeys:
     def key() -> SigningKey:
         return SigningKey.generate(KeyType.ACCOUNT, next(entropy))
 
-    return AccountKeys(name, key(), key(), {role: key() for role in PRESETS})
+    identity = key()
+    return AccountKeys(name, identity.public, identity, (key(),), {role: (key(),) for role in PRESETS})
+
+
+def signers(keys: AccountKeys) -> frozenset[str]:
+    """The public halves of every signing key."""
+    return frozenset(key.public for of_role in (keys.unscoped, *keys.scoped.values()) for key in of_role)
 
 
 def user_key(number: int) -> str:

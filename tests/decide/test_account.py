@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotsec.decide.account import RETIREMENT_SECONDS, AccountKeys, issue_account, retirement_token
+from iotsec.decide.account import RETIREMENT_SECONDS, AccountDefinition, AccountKeys, issue_account, retirement_token
 from iotsec.decide.ledger import (
     MAX_REVOCATIONS,
     Ledger,
@@ -16,7 +16,7 @@ from iotsec.decide.ledger import (
     with_revocations,
 )
 from iotsec.nats import jwt
-from iotsec.nats.claims import AccountClaims
+from iotsec.nats.claims import AccountClaims, Permissions, UserPermissionLimits
 from iotsec.nats.keys import KeyType, SigningKey
 
 
@@ -26,10 +26,12 @@ def key(kind: KeyType, name: str) -> SigningKey:
 
 KEYS = AccountKeys(
     name="iot",
-    identity=key(KeyType.ACCOUNT, "identity"),
-    unscoped=key(KeyType.ACCOUNT, "unscoped"),
-    scoped={"device": key(KeyType.ACCOUNT, "device")},
+    public=key(KeyType.ACCOUNT, "identity").public,
+    seal=key(KeyType.ACCOUNT, "identity"),
+    unscoped=(key(KeyType.ACCOUNT, "unscoped"),),
+    scoped={"device": (key(KeyType.ACCOUNT, "device"),)},
 )
+ROLES = {"device": UserPermissionLimits(permissions=Permissions(publish_allow=("device.{id}.>",)))}
 OPERATOR = key(KeyType.OPERATOR, "operator")
 USERS = [key(KeyType.USER, f"user {n}").public for n in range(6)]
 NOW = 1_700_000_000
@@ -37,12 +39,12 @@ NOW = 1_700_000_000
 
 def issue(ledger: Ledger, *, now: int) -> tuple[jwt.Decoded, Ledger]:
     """Issue the account's JWT and read it as a server would."""
-    made = issue_account(KEYS, inbox="Private", ledger=ledger, signer=OPERATOR, now=now)
+    made = issue_account(AccountDefinition(KEYS, ROLES), ledger=ledger, signer=OPERATOR, now=now)
     return jwt.decode(made.token), made.ledger
 
 
 def revoking(user: str, *, at: int, until: int = NOW + 10**8) -> Revocation:
-    return Revocation(KEYS.identity.public, user, at, until)
+    return Revocation(KEYS.public, user, at, until)
 
 
 def revoked_by(decoded: jwt.Decoded) -> dict[str, int]:

@@ -112,7 +112,7 @@ def test_a_note_of_ours_that_was_removed_comes_back_and_nothing_is_issued(
 @pytest.mark.parametrize("key", [user_key(9), ""], ids=["another's key", "no key"])
 def test_a_forged_note_revokes_nobody(issued: World, key: str) -> None:
     name = issued.secret()["metadata"]["name"]
-    account = issued.keys["iot"].identity.public
+    account = issued.keys["iot"].public
     note = issued.secret()["metadata"]["annotations"][names.ISSUED]
     forged = note[:-1] + f',"superseded":[["{account}","{key}",{NOW + 99},{NOW + 999999}]]' + "}"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotsec.decide.issued import Issued
+from iotsec.decide.issued import Former, Issued
 from iotsec.decide.ledger import Revocation
 from iotsec.nats.keys import KeyType, SigningKey
 
@@ -18,11 +18,15 @@ NOTE = Issued(
     issued_at=100,
     expires_at=200,
     valid_until=300,
+    signer="AS",
+    key_at=90,
     digest="d",
     layout="l",
     keys=("nats.creds", "user.jwt"),
     revision=3,
     superseded=(Revocation("A", "UB", 50, 150),),
+    formers=(Former("UC", 80, 180, 120, "AS"),),
+    heeded=("now",),
 )
 PLACE = {"secret": "iot/weather-01-device-creds", "owner": "uid"}
 
@@ -36,11 +40,15 @@ notes = st.builds(
     issued_at=times,
     expires_at=times,
     valid_until=times,
+    signer=words,
+    key_at=times,
     digest=words,
     layout=words,
     keys=st.lists(words, max_size=4).map(tuple),
     revision=times,
     superseded=st.lists(st.builds(Revocation, words, words, times, times), max_size=4).map(tuple),
+    formers=st.lists(st.builds(Former, words, times, times, times, words), max_size=4).map(tuple),
+    heeded=st.lists(words, max_size=2).map(tuple),
 )
 
 
@@ -62,6 +70,9 @@ def test_a_note_is_read_back_as_it_was_written_and_its_seal_still_fits(note: Iss
         {"superseded": ()},
         {"superseded": (Revocation("A", "UX", 50, 150),)},
         {"revision": 4},
+        {"signer": "AX"},
+        {"formers": ()},
+        {"heeded": ("never",)},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -34,7 +34,7 @@ def test_an_id_that_is_taken_is_told_with_who_has_it_and_nothing_is_made(world: 
     condition = world.status["conditions"][0]
     assert (condition["reason"], kstatus(as_object(world))) == ("IdTaken", "Failed")
     assert "Device iot/pump-07" in condition["message"]
-    assert "deviceId" not in world.status
+    assert "id" not in world.status
 
 
 def test_an_id_of_somebody_who_is_leaving_is_waited_for(world: World) -> None:
@@ -55,7 +55,7 @@ def test_whoever_asks_for_a_taken_id_gives_up_the_one_it_had(issued: World) -> N
     issued.settle()
 
     assert not issued.lets_in(issued.tokens[-1])
-    assert "deviceId" not in issued.status, "its old id is free"
+    assert "id" not in issued.status, "its old id is free"
     issued.change(deviceId=None)
     issued.rival = None
     issued.settle()

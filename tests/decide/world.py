@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from decide.key_material import account_keys, numbered_entropy
+from decide.key_material import account_keys, numbered_entropy, signers
 from decide.secret_store import Object, Secrets
 
 from iotsec.api.device import DeviceSpec
@@ -18,6 +18,7 @@ from iotsec.api.hub import HubSpec
 from iotsec.decide import names
 from iotsec.decide.identity import Plan, plan_identity
 from iotsec.decide.ledger import Ledger, Revocation, with_revocations
+from iotsec.decide.roles import role_limits
 from iotsec.decide.views import AccountView, Contents, HubView, Identity, Observed, Rival
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.nats import jwt
@@ -57,6 +58,8 @@ class World:
         self.finalized = True
         self.status: Object = {"observedGeneration": -1}
         self.status_writes = 0
+        self.rotate = ""
+        """The annotation that asks for a rotation."""
         self.secrets = Secrets()
         self.cache = SecretCache()
         self.entropy = numbered_entropy()
@@ -65,6 +68,7 @@ class World:
         """What is in the ledger Secrets."""
         self.requested: dict[str, list[Revocation]] = {name: [] for name in self.keys}
         self.live: dict[str, Ledger | None] = dict.fromkeys(self.keys)
+        self.signers_live = {name: signers(keys) for name, keys in self.keys.items()}
         self.problem = ""
         self.rival: Rival | None = None
         """Who has the id already."""
@@ -77,15 +81,14 @@ class World:
         accounts = {
             name: AccountView(
                 keys=keys,
+                roles=role_limits(HubSpec.parse(self.hub)),
                 recorded=with_revocations(self.written[name], self.requested[name], now=self.now),
                 live=self.live[name],
-                signers_live=frozenset(k.public for k in (keys.unscoped, *keys.scoped.values()))
-                if self.live[name] is not None
-                else frozenset(),
+                signers_live=self.signers_live[name] if self.live[name] is not None else frozenset(),
             )
             for name, keys in self.keys.items()
         }
-        return HubView("iot", "plant", HubSpec.parse(self.hub), MappingProxyType(accounts), self.problem)
+        return HubView("iot", "plant", HubSpec.parse(self.hub), MappingProxyType(accounts), problem=self.problem)
 
     def identity(self) -> Identity:
         spec = DeviceSpec.parse(self.spec)
@@ -101,6 +104,7 @@ class World:
             id=spec.own_id or NAME,
             role=spec.role,
             spec=spec,
+            rotate=self.rotate,
         )
 
     def observed(self) -> Observed:
@@ -168,7 +172,7 @@ class World:
 
     def _revoke(self, plan: Plan) -> None:
         for revocation in plan.revoke:
-            name = next(n for n, k in self.keys.items() if k.identity.public == revocation.account)
+            name = next(n for n, k in self.keys.items() if k.public == revocation.account)
             self.requested[name].append(revocation)
         self.released = self.released or plan.release
 
@@ -193,7 +197,7 @@ class World:
     def prune(self) -> None:
         """Bring the ledgers to the servers without what has expired, as the next change of any Device would."""
         for name, keys in self.keys.items():
-            self.requested[name].append(Revocation(keys.identity.public, f"UPRUNE{self.now}", self.now, self.now + 1))
+            self.requested[name].append(Revocation(keys.public, f"UPRUNE{self.now}", self.now, self.now + 1))
         self.push()
 
     def restart(self) -> None:
@@ -243,7 +247,7 @@ class World:
     def lets_in(self, token: Token, ledgers: Mapping[str, Ledger | None] | None = None) -> bool:
         """Tell whether servers with these ledgers, else the live ones, accept a JWT."""
         ledgers = self.live if ledgers is None else ledgers
-        name = next(n for n, k in self.keys.items() if k.identity.public == token.account)
+        name = next(n for n, k in self.keys.items() if k.public == token.account)
         ledger = ledgers[name]
         return token.expires_at > self.now and (ledger is None or ledger.revoked_at(token.key) < token.issued_at)
 

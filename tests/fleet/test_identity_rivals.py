@@ -38,8 +38,8 @@ async def test_two_devices_that_swap_their_ids_at_once_both_get_them(plant: Site
     plant.user.apply_device("swap-a", deviceId="id-b")
     plant.user.apply_device("swap-b", deviceId="id-a")
 
-    assert plant.user.wait_ready("Device", "swap-a")["status"]["deviceId"] == "id-b"
-    assert plant.user.wait_ready("Device", "swap-b")["status"]["deviceId"] == "id-a"
+    assert plant.user.wait_ready("Device", "swap-a")["status"]["id"] == "id-b"
+    assert plant.user.wait_ready("Device", "swap-b")["status"]["id"] == "id-a"
     for creds in before:
         assert await is_refused(plant.url, creds)
     for name, device_id in (("swap-a", "id-b"), ("swap-b", "id-a")):

@@ -126,7 +126,7 @@ def test_facts_are_told_as_they_are(plant: Site) -> None:
 
     status = plant.user.wait_ready("Device", "facts")["status"]
 
-    assert (status["deviceId"], status["account"], status["role"]) == ("Facts_1", "iot", "device")
+    assert (status["id"], status["account"], status["role"]) == ("Facts_1", "iot", "device")
     assert (status["secretName"], status["revision"]) == ("facts-device-creds", 1)
     assert status["publicKey"].startswith("U")
     assert status["issuedAt"] < status["renewalTime"] < status["expiresAt"]

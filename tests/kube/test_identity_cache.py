@@ -58,10 +58,10 @@ def test_the_echo_of_a_status_we_wrote_is_no_news_and_somebody_elses_is() -> Non
     cache = IdentityCache()
     cache.upsert("Device", device("a"))
 
-    cache.wrote_status(key("a"), {"deviceId": "a"})
+    cache.wrote_status(key("a"), {"id": "a"})
 
-    assert cache.upsert("Device", device("a", version=2, status={"deviceId": "a"}))[1] is False
-    assert cache.upsert("Device", device("a", version=3, status={"deviceId": "b"}))[1] is True
+    assert cache.upsert("Device", device("a", version=2, status={"id": "a"}))[1] is False
+    assert cache.upsert("Device", device("a", version=3, status={"id": "b"}))[1] is True
 
 
 def test_another_object_of_the_same_name_is_news() -> None:
@@ -84,7 +84,7 @@ def test_who_holds_an_id_keeps_it_from_an_older_object() -> None:
     cache = IdentityCache()
     cache.upsert("Device", device("old", created="2026-01-01T00:00:00Z", spec={"deviceId": "x"}))
     cache.upsert("Device", device("holder", created="2026-01-02T00:00:00Z", spec={"deviceId": "x"}))
-    cache.wrote_status(key("holder"), {"deviceId": "x"})
+    cache.wrote_status(key("holder"), {"id": "x"})
 
     assert cache.id_rival(key("holder"), one_account) is None
     assert cache.id_rival(key("old"), one_account) == Rival("Device", "iot", "holder")
@@ -136,7 +136,7 @@ def test_who_goes_or_takes_another_id_sets_others_free() -> None:
 def test_a_key_that_was_made_for_one_is_not_anothers_to_ask_for() -> None:
     cache = IdentityCache()
     cache.upsert("Device", device("victim", created="2026-01-02T00:00:00Z"))
-    cache.wrote_status(key("victim"), {"deviceId": "victim", "publicKey": "UA"})
+    cache.wrote_status(key("victim"), {"id": "victim", "publicKey": "UA"})
 
     cache.upsert("Device", device("thief", created="2026-01-01T00:00:00Z", spec={"publicKey": "UA"}))
 
@@ -146,7 +146,7 @@ def test_a_key_that_was_made_for_one_is_not_anothers_to_ask_for() -> None:
 
 def test_a_key_that_was_given_up_is_free() -> None:
     cache = IdentityCache()
-    cache.upsert("Device", device("a", spec={"publicKey": "UA"}, status={"publicKey": "UA", "deviceId": "a"}))
+    cache.upsert("Device", device("a", spec={"publicKey": "UA"}, status={"publicKey": "UA", "id": "a"}))
     cache.upsert("Device", device("b", created="2026-01-02T00:00:00Z", spec={"publicKey": "UA"}))
     assert cache.key_rival(key("b"), one_account) is not None
 
@@ -170,7 +170,7 @@ def test_devices_are_found_by_their_hub_wherever_they_are() -> None:
 def test_an_identity_comes_with_its_spec_or_with_what_is_wrong_with_that() -> None:
     cache = IdentityCache()
     cache.upsert("Device", device("good"))
-    cache.upsert("Device", device("bad", spec={"role": "king"}))
+    cache.upsert("Device", device("bad", spec={"role": "no role"}))
 
     good, bad = cache.identity(key("good")), cache.identity(key("bad"))
 

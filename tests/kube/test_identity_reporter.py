@@ -52,7 +52,7 @@ def identity(cache: IdentityCache) -> Declared:
 async def test_a_status_that_could_not_be_written_is_written_next_time() -> None:
     client = Client(failures=1)
     cache, reporter, events = world(client, {"observedGeneration": -1})
-    plan = Plan(status={"observedGeneration": 1, "deviceId": "weather-01", "conditions": [condition("False", "A")]})
+    plan = Plan(status={"observedGeneration": 1, "id": "weather-01", "conditions": [condition("False", "A")]})
 
     with pytest.raises(ApiError):
         await reporter.tell(KEY, identity(cache), plan, None)

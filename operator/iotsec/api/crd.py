@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from iotsec.api import client, device, module
+from iotsec.api.client import Client
 from iotsec.api.constraints import RULES, Node
-from iotsec.api.device import NAME_LENGTH, Device
+from iotsec.api.device import Device
 from iotsec.api.hub import HUB_NAME_LENGTH, Hub
 from iotsec.api.meta import CATEGORY, GROUP, VERSION
 from iotsec.api.model import Model
+from iotsec.api.module import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,16 @@ _READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
 _MESSAGE = Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True)
 
+_IDENTITY_COLUMNS = (
+    _READY,
+    # No date: kubectl prints dates as ages, and a moment to come as <invalid>.
+    Column("Expires", ".status.expiresAt"),
+    Column("Secret", ".status.secretName"),
+    _AGE,
+    Column("Role", ".status.role", wide=True),
+    _MESSAGE,
+)
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         model=Hub,
@@ -69,21 +82,20 @@ KINDS: tuple[Kind, ...] = (
             _MESSAGE,
         ),
     ),
-    Kind(
-        model=Device,
-        plural="devices",
-        short="dev",
-        name_length=NAME_LENGTH,
-        columns=(
-            _READY,
-            # No date: kubectl prints dates as ages, and a moment to come as <invalid>.
-            Column("Expires", ".status.expiresAt"),
-            Column("Secret", ".status.secretName"),
-            _AGE,
-            Column("Role", ".status.role", wide=True),
-            _MESSAGE,
-        ),
-        selectable=(".spec.hubRef.name",),
+    *(
+        Kind(
+            model=model,
+            plural=f"{model.__name__.lower()}s",
+            short=short,
+            name_length=name_length,
+            columns=(*_IDENTITY_COLUMNS, *more),
+            selectable=(".spec.hubRef.name",),
+        )
+        for model, short, name_length, more in (
+            (Device, "dev", device.NAME_LENGTH, ()),
+            (Module, "mod", module.NAME_LENGTH, (Column("Workload", ".spec.workload.name", wide=True),)),
+            (Client, "cli", client.NAME_LENGTH, ()),
+        )
     ),
 )
 
@@ -152,7 +164,7 @@ def object_schema(kind: Kind) -> Node:
 
 
 _ORDER = (
-    *("description", "type", "format", "enum", "minimum", "maxLength", "pattern"),
+    *("description", "type", "format", "enum", "minimum", "maximum", "maxLength", "pattern"),
     *("minItems", "maxItems", "maxProperties", "default", "required", "properties", "items", "additionalProperties"),
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type", RULES),
 )

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from iotsec.api.accounts import Account
 from iotsec.api.constraints import Items, Rule, Text
-from iotsec.api.meta import Conditions, ObjectMeta, ObservedGeneration, Timestamp
+from iotsec.api.meta import SUBDOMAIN, Conditions, ObjectMeta, ObservedGeneration, Timestamp
 from iotsec.api.model import Model
-from iotsec.api.rotation import JwtLifetime, JwtRotation, Rotation
+from iotsec.api.roles import PRESET_NAMES, Role
+from iotsec.api.rotation import HubRotation
 
 HUB_NAME_LENGTH = 63  # a Hub's name is a label value on everything made for it
 DEFAULT_ACCOUNT = "iot"
@@ -21,36 +23,7 @@ _NO_SERVER = (
 )
 
 ServerUrl = Annotated[str, Text(256, _SERVER, _NO_SERVER, checked="around")]  # a password may stand in it
-AccountName = Annotated[
-    str,
-    Text(
-        40,
-        "^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$",
-        "write an account name: 1 to 40 lower-case letters, digits and dashes, beginning and ending with no dash",
-    ),
-]
 Inbox = Literal["Private", "Shared"]
-
-
-class AccountNamespaces(Model):
-    """Which namespaces may use an account."""
-
-    from_: Literal["Same", "All"] = Field(
-        default="Same", alias="from", description="Same: the Hub's own namespace, the default; All: every namespace."
-    )
-
-
-class Account(Model):
-    """A NATS account of the Hub."""
-
-    name: AccountName = Field(description="Name of the account.")
-    namespaces: AccountNamespaces = Field(
-        default=AccountNamespaces(), description="Namespaces whose identities may be in the account."
-    )
-
-    def admits(self, namespace: str, *, hub_namespace: str) -> bool:
-        """Whether identities of ``namespace`` may be in this account of a Hub in ``hub_namespace``."""
-        return self.namespaces.from_ == "All" or namespace == hub_namespace
 
 
 class NatsServers(Model):
@@ -63,10 +36,79 @@ class NatsServers(Model):
     )
 
 
+class SecretKeyRef(Model):
+    """One entry of a Secret in the Hub's namespace."""
+
+    name: Annotated[str, Text(253, SUBDOMAIN, "write the name of a Secret")] = Field(description="Name of the Secret.")
+    key: Annotated[str, Text(253, "^[-._a-zA-Z0-9]{1,253}$", "write a key of the Secret")] = Field(
+        description="Key in the Secret."
+    )
+
+
+class ExistingTrust(Model):
+    """A trust root that was made elsewhere, by nsc for instance."""
+
+    operator_signing_key_secret_ref: SecretKeyRef = Field(
+        description="Seed of a signing key of the operator (SO…); with it accounts are signed."
+    )
+    system_credentials_secret_ref: SecretKeyRef = Field(
+        description="Creds file of a user of the system account; with it the servers are told."
+    )
+
+
+class Trust(Model):
+    """Where the Hub's keys come from."""
+
+    existing: ExistingTrust | None = Field(default=None, description="A trust root to take over; made new by default.")
+
+
+_UNKNOWN_EXPORTER = (
+    "an import is from an account that this Hub does not have: write the name of one in spec.accounts, or add it there"
+)
+_UNKNOWN_IMPORTER = (
+    "an export is for an account that this Hub does not have: write the name of one in spec.accounts, or add it there"
+)
+_UNKNOWN_ROLE = (
+    "an account lists a role that is neither a preset nor in spec.roles: write the name of one, or add it there"
+)
+
+# CEL of the names that accounts and roles of this Hub have; a set is compared cheaply.
+_ACCOUNTS = "self.accounts.map(account, account.name)"
+_ROLES = "(has(self.roles) ? self.roles.map(role, role.name) : [])"
+
+
 class HubSpec(Model):
     """What the user declares of a NATS deployment."""
 
+    cel_rules = (
+        Rule(
+            "(has(self.trust) && has(self.trust.existing) ? [self.trust.existing] : []) == "
+            "(has(oldSelf.trust) && has(oldSelf.trust.existing) ? [oldSelf.trust.existing] : [])",
+            "a Hub keeps its trust root: write trust.existing as it was, or delete the Hub and create it anew",
+            path=".trust",
+        ),
+        Rule(
+            f"!has(self.accounts) || self.accounts.all(a, !has(a.imports) || "
+            f"sets.contains({_ACCOUNTS}, a.imports.map(i, i.account)))",
+            _UNKNOWN_EXPORTER,
+            path=".accounts",
+        ),
+        Rule(
+            f"!has(self.accounts) || self.accounts.all(a, !has(a.exports) || "
+            f"a.exports.all(e, !has(e.accounts) || sets.contains({_ACCOUNTS}, e.accounts)))",
+            _UNKNOWN_IMPORTER,
+            path=".accounts",
+        ),
+        Rule(
+            f"!has(self.accounts) || self.accounts.all(a, !has(a.roles) || "
+            f"sets.contains({list(PRESET_NAMES)} + {_ROLES}, a.roles))",
+            _UNKNOWN_ROLE,
+            path=".accounts",
+        ),
+    )
+
     nats: NatsServers = Field(description="Where NATS is.")
+    trust: Trust = Field(default=Trust(), description="Where its keys come from; made new by default.")
     accounts: Annotated[tuple[Account, ...], Items(32, min_items=1, kind="map", key="name")] = Field(
         default=(), description="Accounts; by default one named iot, for the Hub's own namespace."
     )
@@ -74,17 +116,31 @@ class HubSpec(Model):
         default="Private",
         description="Private, the default: each identity has its own inbox; Shared: all reply on _INBOX.",
     )
-    rotation: Rotation | None = Field(default=None, description="When credentials are renewed.")
+    roles: Annotated[tuple[Role, ...], Items(32, kind="map", key="name")] = Field(
+        default=(), description="Roles beside the presets; one of a preset's name takes its place."
+    )
+    rotation: HubRotation = Field(default=HubRotation(), description="When credentials are replaced.")
+    presence: Literal["Off", "Paced"] = Field(
+        default="Off",
+        description="Off, the default; Paced: who is connected or was refused shows in the status of each identity.",
+    )
+
+    @model_validator(mode="after")
+    def _names_what_it_has(self) -> "HubSpec":
+        accounts = {account.name for account in self.accounts}
+        roles = {*PRESET_NAMES, *(role.name for role in self.roles)}
+        for account in self.accounts:
+            if not accounts.issuperset(shared.account for shared in account.imports):
+                raise ValueError(_UNKNOWN_EXPORTER)
+            if not accounts.issuperset(name for shared in account.exports for name in shared.accounts):
+                raise ValueError(_UNKNOWN_IMPORTER)
+            if not roles.issuperset(account.roles):
+                raise ValueError(_UNKNOWN_ROLE)
+        return self
 
     def effective_accounts(self) -> tuple[Account, ...]:
         """The accounts as written, or the default one."""
         return self.accounts or (Account(name=DEFAULT_ACCOUNT),)
-
-    @property
-    def jwt_lifetime(self) -> JwtLifetime:
-        """The life of user JWTs, unless an identity says otherwise."""
-        jwt = self.rotation.jwt if self.rotation is not None else None
-        return (jwt or JwtRotation()).lifetime
 
 
 class AccountStatus(Model):

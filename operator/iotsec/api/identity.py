@@ -1,28 +1,38 @@
 """What every identity has in common, whatever its kind: its Hub, its rights, and the Secret it gets."""
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from iotsec.api.accounts import LABEL_KEY, LABEL_NAME, AccountName
 from iotsec.api.constraints import Entries, Items, Refusal, Rule, Text
-from iotsec.api.hub import HUB_NAME_LENGTH, AccountName, HubSpec
+from iotsec.api.hub import HUB_NAME_LENGTH
 from iotsec.api.meta import LABEL, SUBDOMAIN, Conditions, ObjectMeta, ObservedGeneration, Timestamp
-from iotsec.api.model import Model
+from iotsec.api.model import Model, SpecError
 from iotsec.api.permissions import Permissions
-from iotsec.api.rotation import JwtLifetime, Rotation
+from iotsec.api.roles import ConnectionType, RoleName
+from iotsec.api.rotation import Rotation
 
 ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 DEFAULT_CREDS_KEY = "nats.creds"
 
-_LABEL_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _KEYS = Entries(
     32,
-    f"{SUBDOMAIN.replace('^', '^(').replace('$', '/)?')}{_LABEL_NAME}$",
+    LABEL_KEY,
     "write keys as name or prefix/name, such as team or example.com/team",
     (Refusal("^iotsec[.]dev/", "keys under iotsec.dev/ belong to the operator: choose another prefix"),),
 )
 
-ConnectionType = Literal["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "IN_PROCESS"]
+BEARER_TYPES = frozenset({"MQTT", "MQTT_WS"})
+"""Ways to connect that know no signature: whoever has the JWT is let in (nats-server ``auth.go``, bearer)."""
+
+_MQTT_APART = (
+    "MQTT and MQTT_WS need a JWT that works without its key, which must not be good for anything else: "
+    "declare one identity for MQTT and another for the other connection types"
+)
+_BEARER_KEY = "an identity for MQTT proves itself by its JWT alone and has no key: leave publicKey out"
 
 RESERVED_IDS = "^(device|client|event)$"
 RESERVED = "the ids device, client, event and all that begin with _ name the subjects of others: choose another id"
@@ -93,7 +103,7 @@ class SecretTemplate(Model):
                 str,
                 Text(
                     63,
-                    f"^({_LABEL_NAME})?$",
+                    f"^({LABEL_NAME})?$",
                     "write a label value: at most 63 letters, digits, dashes, underscores and dots",
                 ),
             ],
@@ -108,16 +118,30 @@ class SecretTemplate(Model):
 class IdentitySpec(Model):
     """Base of the specs of all identities."""
 
-    cel_rules = (
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(f"!has(self.publicKey) || self.publicKey.matches('{_USER_KEY}')", _NO_USER_KEY, path=".publicKey"),
+        Rule(
+            "!has(self.connectionTypes) || self.connectionTypes.all(t, t in ['MQTT', 'MQTT_WS']) || "
+            "self.connectionTypes.all(t, !(t in ['MQTT', 'MQTT_WS']))",
+            _MQTT_APART,
+            path=".connectionTypes",
+        ),
+        Rule(
+            "!has(self.publicKey) || !has(self.connectionTypes) || "
+            "self.connectionTypes.all(t, !(t in ['MQTT', 'MQTT_WS']))",
+            _BEARER_KEY,
+            path=".publicKey",
+        ),
     )
+    id_field: ClassVar[str]
+    """The field that names the id, as objects write it; the object's name by default."""
 
     hub_ref: HubRef = Field(description="Hub the identity belongs to; it cannot be changed.")
     account: AccountName | None = Field(
         default=None,
         description="Account of the Hub; needed only where the Hub offers this namespace more than one.",
     )
-    role: str = Field(description="Name of its role.")
+    role: RoleName = Field(description="Name of its role.")
     public_key: UserKey | None = Field(
         default=None,
         description="Public user nkey of an identity that keeps its own key; the Secret then holds no seed.",
@@ -125,8 +149,8 @@ class IdentitySpec(Model):
     permissions: Permissions | None = Field(
         default=None, description="Permissions for this identity alone, added to those of its role."
     )
-    connection_types: Annotated[tuple[ConnectionType, ...], Items(5, min_items=1, kind="set")] = Field(
-        default=(), description="How it may connect; any way by default."
+    connection_types: Annotated[tuple[ConnectionType, ...], Items(7, min_items=1, kind="set")] = Field(
+        default=(), description="How it may connect; any way but MQTT by default."
     )
     suspended: bool = Field(default=False, description="Whether it is cut off now, while the object stays.")
     rotation: Rotation | None = Field(
@@ -143,24 +167,42 @@ class IdentitySpec(Model):
         default=SecretTemplate(), description="Labels and annotations for the generated Secret."
     )
 
+    @model_validator(mode="after")
+    def _is_bearer_or_not(self) -> Self:
+        bearer = BEARER_TYPES.intersection(self.connection_types)
+        if bearer and not BEARER_TYPES.issuperset(self.connection_types):
+            raise ValueError(_MQTT_APART)
+        if bearer and self.public_key is not None:
+            raise ValueError(_BEARER_KEY)
+        return self
+
     @property
     def own_id(self) -> str | None:
         """The id where the spec says one."""
         return None
 
     @property
+    def effective_role(self) -> str:
+        """The role, given or by default."""
+        return self.role
+
+    @property
+    def is_bearer(self) -> bool:
+        """Whether it proves itself by its JWT alone, as MQTT clients do."""
+        return bool(BEARER_TYPES.intersection(self.connection_types))
+
+    @property
     def effective_creds_key(self) -> str:
         """The Secret's key of the creds file."""
         return self.creds_key or DEFAULT_CREDS_KEY
 
-    def jwt_lifetime(self, hub: HubSpec) -> JwtLifetime:
-        """The life of this identity's JWT.
 
-        An own ``rotation.jwt`` replaces the Hub's as a whole: mixing the two could renew after the end.
-        """
-        if self.rotation is not None and self.rotation.jwt is not None:
-            return self.rotation.jwt.lifetime
-        return hub.jwt_lifetime
+class Denial(Model):
+    """An attempt to connect that a server refused."""
+
+    time: Timestamp = Field(description="When it was.")
+    reason: Annotated[str, Text(256)] = Field(description="What the server said.")
+    from_: Annotated[str, Text(256)] = Field(alias="from", description="Address it came from.")
 
 
 class IdentityStatus(Model):
@@ -170,13 +212,21 @@ class IdentityStatus(Model):
         default=None, description="Generation of the spec that this status describes; -1 before the first."
     )
     conditions: Conditions = Field(default=(), description="Ready, and what else is to be known.")
+    id: Annotated[str, Text(64)] | None = Field(default=None, description="Id in force.")
     account: Annotated[str, Text(40)] | None = Field(default=None, description="Account the identity is in.")
     public_key: Annotated[str, Text(56)] | None = Field(default=None, description="Public user nkey in use.")
     role: Annotated[str, Text(40)] | None = Field(default=None, description="Role in force.")
     secret_name: Annotated[str, Text(253)] | None = Field(default=None, description="Name of the generated Secret.")
     issued_at: Timestamp | None = Field(default=None, description="When the JWT in use was issued.")
     expires_at: Timestamp | None = Field(default=None, description="When the JWT in use expires.")
-    renewal_time: Timestamp | None = Field(default=None, description="When the JWT is renewed.")
+    renewal_time: Timestamp | None = Field(default=None, description="When the JWT or the key is replaced next.")
+    key_issued_at: Timestamp | None = Field(default=None, description="When the key in use was made.")
+    rotated: Annotated[tuple[Annotated[str, Text(256)], ...], Items(2)] = Field(
+        default=(), description="Tokens of the annotation iotsec.dev/rotate that were heeded, of the object and Secret."
+    )
+    connected: bool | None = Field(default=None, description="Whether it is connected, where the Hub keeps presence.")
+    last_seen: Timestamp | None = Field(default=None, description="When it was last seen connected.")
+    last_denied: Denial | None = Field(default=None, description="When a server last refused it.")
     revision: Annotated[int, Field(ge=0)] | None = Field(default=None, description="Count of the JWTs issued so far.")
 
 
@@ -191,3 +241,44 @@ class Identity(Model):
     def id(self) -> str:
         """The identity's token in its subjects; unique in its account."""
         return self.spec.own_id or self.metadata.name
+
+    @classmethod
+    def checked(cls, obj: Mapping[str, Any]) -> Self:
+        """The identity that a JSON object of the API says, its id checked where it is the object's name.
+
+        Raises:
+            SpecError: it is not valid.
+
+        """
+        identity = cls.parse(obj)
+        field = f"spec.{identity.spec.id_field}"
+        if not _is_id(identity.id):
+            raise SpecError(field, _name_is_no_id(identity.spec.id_field))
+        if _is_reserved(identity.id):
+            raise SpecError(field, RESERVED)
+        return identity
+
+
+_is_id = re.compile(ID_PATTERN).fullmatch
+_is_reserved = re.compile(RESERVED_IDS).fullmatch
+
+
+def _name_is_no_id(field: str) -> str:
+    return f"metadata.name is no id: write spec.{field}, 1 to 64 letters, digits, underscores and dashes"
+
+
+def id_rules(field: str) -> tuple[Rule, ...]:
+    """The rules of an object whose name is its id unless ``spec.<field>`` says one."""
+    return (
+        Rule(
+            f"has(self.spec.{field}) || self.metadata.name.matches('{ID_PATTERN}')",
+            _name_is_no_id(field),
+            path=f".spec.{field}",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            f"has(self.spec.{field}) || !self.metadata.name.matches('{RESERVED_IDS}')",
+            RESERVED,
+            path=f".spec.{field}",
+        ),
+    )

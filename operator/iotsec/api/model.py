@@ -71,10 +71,16 @@ class Model(BaseModel):
 
 
 def _spec_error(error: ValidationError) -> SpecError:
-    details = error.errors(include_url=False, include_input=False)
+    found = error.errors(include_url=False, include_input=False)
+    # A list with a wrong item is called too short as well: what is wrong within counts.
+    details = [one for one in found if not any(_is_within(other["loc"], one["loc"]) for other in found)]
     first = details[0]
     message = first["msg"].removeprefix("Value error, ")
     return SpecError(_path(first["loc"]), message, others=len(details) - 1)
+
+
+def _is_within(inner: Sequence[str | int], outer: Sequence[str | int]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _path(location: Sequence[str | int]) -> str:

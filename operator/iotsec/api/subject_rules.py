@@ -14,7 +14,7 @@ MAX_LENGTH = 256
 _LITERAL = "[!-)+,/-=?-z|~-]+"
 _TOKEN = f"({_LITERAL}|[*]|[{{]id[}}])"
 _SUBJECT = f"({_TOKEN}[.])*({_TOKEN}|>)"
-_GROUP = f"(({_LITERAL}|[*])[.])*({_LITERAL}|[*]|>)"
+_PLAIN = f"(({_LITERAL}|[*])[.])*({_LITERAL}|[*]|>)"  # no placeholder: nobody's id is meant
 
 _GRAMMAR = (
     "write tokens of printable ASCII separated by single dots; * and > are whole tokens, > only the last, "
@@ -26,16 +26,42 @@ _SYSTEM = Refusal(
     "^[$]SYS([. ]|$)",
     "system subjects are never granted to an identity: name a subject of the account, or move $SYS to deny",
 )
+BARE = "^([*][.])*[*>]( |$)"
+"""What a subject of wildcards alone looks like."""
+
 _EVERYTHING = Refusal(
-    "^([*][.])*[*>]( |$)",
+    BARE,
     "wildcards alone reach every identity in the account: write at least one token out, for example device.{id}.>",
 )
 _QUEUE = Refusal(" ", "a queue group belongs in subscribe lists only: write the subject alone, without a space")
 
 _PUBLISH = f"^{_SUBJECT}$"
-_SUBSCRIBE = f"^{_SUBJECT}( {_GROUP})?$"
+_SUBSCRIBE = f"^{_SUBJECT}( {_PLAIN})?$"
 
 PublishAllow = Annotated[str, Text(MAX_LENGTH, _PUBLISH, _GRAMMAR, (_QUEUE, _SYSTEM, _EVERYTHING), checked="rule")]
 PublishDeny = Annotated[str, Text(MAX_LENGTH, _PUBLISH, _GRAMMAR, (_QUEUE,), checked="rule")]
 SubscribeAllow = Annotated[str, Text(MAX_LENGTH, _SUBSCRIBE, _GROUP_GRAMMAR, (_SYSTEM, _EVERYTHING), checked="rule")]
 SubscribeDeny = Annotated[str, Text(MAX_LENGTH, _SUBSCRIBE, _GROUP_GRAMMAR, checked="rule")]
+
+# Roles may allow what reaches everybody, where they say so.
+BroadPublish = Annotated[str, Text(MAX_LENGTH, _PUBLISH, _GRAMMAR, (_QUEUE, _SYSTEM), checked="rule")]
+BroadSubscribe = Annotated[str, Text(MAX_LENGTH, _SUBSCRIBE, _GROUP_GRAMMAR, (_SYSTEM,), checked="rule")]
+
+_PLAIN_GRAMMAR = (
+    "write tokens of printable ASCII separated by single dots; * and > are whole tokens, > only the last: "
+    "for example alarms.*.>"
+)
+_PLAIN_GROUP_GRAMMAR = f"{_PLAIN_GRAMMAR}; a queue group follows after one space"
+_PLAIN_PUBLISH = f"^{_PLAIN}$"
+_PLAIN_SUBSCRIBE = f"^{_PLAIN}( {_PLAIN})?$"
+
+# What accounts share, and what users may who have no role, is the same for every identity.
+SharedSubject = Annotated[str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_SYSTEM,), checked="rule")]
+PlainPublishAllow = Annotated[
+    str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_QUEUE, _SYSTEM, _EVERYTHING), checked="rule")
+]
+PlainPublishDeny = Annotated[str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_QUEUE,), checked="rule")]
+PlainSubscribeAllow = Annotated[
+    str, Text(MAX_LENGTH, _PLAIN_SUBSCRIBE, _PLAIN_GROUP_GRAMMAR, (_SYSTEM, _EVERYTHING), checked="rule")
+]
+PlainSubscribeDeny = Annotated[str, Text(MAX_LENGTH, _PLAIN_SUBSCRIBE, _PLAIN_GROUP_GRAMMAR, checked="rule")]

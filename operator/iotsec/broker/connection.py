@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import nats.errors
 import structlog
 
-from iotsec.broker.link import Link, connect, heed_cancellation
+from iotsec.broker.link import TOLD_UNASKED, Link, connect, heed_cancellation
 
 log = structlog.get_logger()
 
@@ -55,6 +55,9 @@ class SystemConnection:
         self._link: Link | None = None
         self._turn = 0
         self._refusals: dict[str, bool] = {}
+        self._listening: tuple[str, ...] = ()
+        self._listen = asyncio.Lock()
+        self._gaps = 0
         self.problem = "not connected to NATS yet"
         """Why there is no connection; empty while there is one, and while a lost one is made anew."""
         self.tried = False
@@ -91,7 +94,11 @@ class SystemConnection:
         url = servers[self._turn % len(servers)]
         try:
             link = await connect(
-                url, name=f"iot-security-operator {self._hub}", creds=self._mint().decode(), heard=self._heard
+                url,
+                name=f"iot-security-operator {self._hub}",
+                creds=self._mint().decode(),
+                heard=self._heard,
+                listening=self._listening,
             )
         except Exception as error:  # noqa: BLE001 - whatever the library came to grief over, it is tried again
             self._turn += 1
@@ -101,6 +108,7 @@ class SystemConnection:
         self._refusals.clear()
         self.problem, self.refused, self.tried = "", False, True
         if previous is None:
+            self._gaps += 1
             log.info("connected", hub=self._hub, action="connect")
             self._changed()
         else:
@@ -149,6 +157,22 @@ class SystemConnection:
         self._refusals.clear()
         if self._link is not None and self._link.url not in self._servers():
             self.abandon("its server is none of the Hub's any more")
+
+    @property
+    def continuity(self) -> tuple[int, int]:
+        """Something that is another whenever what was told since may have been missed."""
+        return self._gaps, self._link.missed if self._link is not None else 0
+
+    async def listen(self, subjects: Sequence[str]) -> None:
+        """Hear these subjects too, over this connection and all to come, in place of those asked for before.
+
+        Raises:
+            UnavailableError: there is no connection; the next one hears them.
+
+        """
+        self._listening = tuple(subjects)
+        async with self._listen, self._session() as link:
+            await link.listen((*TOLD_UNASKED, *self._listening))
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Link]:

@@ -4,12 +4,13 @@ The library is kept from reconnecting: the credentials of a connection are good 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
 import nats.errors
 from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 _CONNECT_SECONDS = 3
 _IDLE_SECONDS = 5.0
@@ -17,7 +18,8 @@ _CLOSE_SECONDS = 2.0
 _PENDING_BYTES = 64 * 2**20
 _PING_SECONDS = 10
 
-_TOLD_UNASKED = ("$SYS.SERVER.*.STATSZ", "$SYS.SERVER.*.SHUTDOWN")
+TOLD_UNASKED = ("$SYS.SERVER.*.STATSZ", "$SYS.SERVER.*.SHUTDOWN")
+"""What every connection hears: servers tell that they are there, or that they go."""
 
 
 def heed_cancellation() -> None:
@@ -31,13 +33,17 @@ def heed_cancellation() -> None:
 
 
 class Link:
-    """A connection: what ended it, and who is still using it."""
+    """A connection: what it hears, what ended it, and who is still using it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, heard: Callable[[str, bytes], None]) -> None:
         self.url = url
         self.client = Client()
         self.error: Exception | None = None
         """The last thing that went wrong."""
+        self.missed = 0
+        """How often messages were dropped because they came faster than they were taken."""
+        self._heard = heard
+        self._listening: dict[str, Subscription] = {}
         self._ended = asyncio.Event()
         self._users = 0
         self._idle = asyncio.Event()
@@ -50,6 +56,22 @@ class Link:
     async def on_error(self, error: Exception) -> None:
         """Remember an error: if it matters it ends the connection, and is told once, by whoever kept it up."""
         self.error = error
+        self.missed += isinstance(error, nats.errors.SlowConsumerError)
+
+    async def listen(self, subjects: Collection[str]) -> None:
+        """Hear these subjects, and no others any more.
+
+        Raises:
+            OSError, nats.errors.Error: the connection is no good.
+
+        """
+        for subject in [one for one in self._listening if one not in subjects]:
+            await self._listening.pop(subject).unsubscribe()
+        for subject in [one for one in subjects if one not in self._listening]:
+            self._listening[subject] = await self.client.subscribe(subject, cb=self._on_told)
+
+    async def _on_told(self, message: Msg) -> None:
+        self._heard(message.subject, message.data)
 
     def end(self, error: Exception) -> None:
         """Call it ended, though it may still be open."""
@@ -108,18 +130,16 @@ class Link:
             await self.client.close()
 
 
-async def connect(url: str, *, name: str, creds: str, heard: Callable[[str, bytes], None]) -> Link:
-    """Log in at one server; ``heard`` gets what servers tell of themselves.
+async def connect(
+    url: str, *, name: str, creds: str, heard: Callable[[str, bytes], None], listening: Collection[str] = ()
+) -> Link:
+    """Log in at one server; ``heard`` gets what servers tell of themselves, and on the subjects of ``listening``.
 
     Raises:
         OSError, TimeoutError, nats.errors.Error: the cause, as the library puts it.
 
     """
-    link = Link(url)
-
-    async def on_told(message: Msg) -> None:
-        heard(message.subject, message.data)
-
+    link = Link(url, heard)
     try:
         await link.client.connect(
             servers=[url],
@@ -136,8 +156,7 @@ async def connect(url: str, *, name: str, creds: str, heard: Callable[[str, byte
             closed_cb=link.on_closed,
             error_cb=link.on_error,
         )
-        for subject in _TOLD_UNASKED:
-            await link.client.subscribe(subject, cb=on_told)
+        await link.listen((*TOLD_UNASKED, *listening))
     except BaseException as error:
         await link.close()
         if isinstance(error, Exception) and link.error is not None and link.error is not error:

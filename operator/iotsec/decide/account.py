@@ -1,7 +1,7 @@
 """An account's claims, and the instant of its next JWT."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from iotsec.decide import roles
 from iotsec.decide.ledger import Ledger
@@ -15,12 +15,32 @@ RETIREMENT_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class AccountKeys:
-    """The keys of one account: its identity, one scoped signing key per role, one for users with own claims."""
+    """The keys of one account; of signing keys that are being replaced all generations, the oldest first."""
 
     name: str
-    identity: SigningKey
-    unscoped: SigningKey
-    scoped: Mapping[str, SigningKey]
+    public: str
+    """Public key of its identity."""
+    seal: SigningKey
+    """What notes on Secrets are sealed with; never replaced."""
+    unscoped: tuple[SigningKey, ...]
+    """For users with claims of their own."""
+    scoped: Mapping[str, tuple[SigningKey, ...]]
+    """By role."""
+
+    def signers(self, role: str | None) -> tuple[SigningKey, ...]:
+        """Return the keys that sign for a role, or, without one, for users with claims of their own."""
+        return self.unscoped if role is None else self.scoped.get(role, ())
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDefinition:
+    """What an account's JWT says, but for its revocations: equal definitions give equal claims."""
+
+    keys: AccountKeys
+    roles: Mapping[str, UserPermissionLimits]
+    """What each role grants that has scoped keys, as templates with ``{id}``."""
+    base: AccountClaims = field(default_factory=AccountClaims)
+    """Limits, default permissions, imports and exports; of an account that was there before us all that it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +54,35 @@ class AccountToken:
         return f"AccountToken(issued_at={self.ledger.issued_at}, revocations={len(self.ledger.entries)})"
 
 
-def account_claims(keys: AccountKeys, *, inbox: str, ledger: Ledger) -> AccountClaims:
+def account_claims(account: AccountDefinition, *, ledger: Ledger) -> AccountClaims:
     """Return what the account's JWT must say: its signing keys with their roles' templates, and its revocations."""
+    keys = account.keys
     scoped = tuple(
-        ScopedKey(
-            key=key.public,
-            role=role,
-            description="",
-            template=UserPermissionLimits(permissions=roles.as_scope(roles.role_permissions(role, inbox))),
-        )
-        for role, key in keys.scoped.items()
+        ScopedKey(key=key.public, role=role, description="", template=roles.as_scope(account.roles[role]))
+        for role in keys.scoped
+        for key in keys.scoped[role]
+        if role in account.roles and roles.fits_scope(account.roles[role])
     )
-    return AccountClaims(
-        signing_keys=(keys.unscoped.public, *scoped),
-        revocations={key: at for key, (at, _) in ledger.entries.items()},
+    return replace(
+        account.base,
+        signing_keys=(*account.base.signing_keys, *(key.public for key in keys.unscoped), *scoped),
+        revocations={**account.base.revocations, **ledger.revocations()},
     )
 
 
-def issue_account(keys: AccountKeys, *, inbox: str, ledger: Ledger, signer: SigningKey, now: int) -> AccountToken:
+def issue_account(account: AccountDefinition, *, ledger: Ledger, signer: SigningKey, now: int) -> AccountToken:
     """Sign the account's JWT: the same claims give the same bytes, other claims a later ``iat``.
 
     ``iat`` is strictly monotonic, also when two changes meet in one second or the clock goes back: the resolvers of a
     cluster take the newer ``iat`` and see no difference within one second (nats-server ``dirstore.go``, saveIfNewer).
     """
-    claims = account_claims(keys, inbox=inbox, ledger=ledger)
-    digest = claims_digest(claims)
+    claims = account_claims(account, ledger=ledger)
+    digest = claims_digest(claims, name=signer.public)
     if digest != ledger.digest:
-        ledger = replace(ledger, digest=digest, issued_at=max(now, ledger.issued_at + 1))
-    token = jwt.encode(claims, signer, subject=keys.identity.public, name=keys.name, issued_at=ledger.issued_at)
+        granted = {role: limits.to_json() for role, limits in account.roles.items()}
+        ledger = replace(ledger, digest=digest, issued_at=max(now, ledger.issued_at + 1), roles=granted)
+    keys = account.keys
+    token = jwt.encode(claims, signer, subject=keys.public, name=keys.name, issued_at=ledger.issued_at)
     return AccountToken(token, ledger)
 
 
@@ -77,7 +98,7 @@ def retirement_token(keys: AccountKeys, *, ledger: Ledger, signer: SigningKey, n
     token = jwt.encode(
         claims,
         signer,
-        subject=keys.identity.public,
+        subject=keys.public,
         name=keys.name,
         issued_at=issued_at,
         expires_at=max(issued_at, *(until for _, until in ledger.entries.values()), 0) + RETIREMENT_SECONDS,

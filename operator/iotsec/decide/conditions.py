@@ -18,6 +18,8 @@ CREDENTIALS_ISSUED = "CredentialsIssued"
 PUSHED = "Pushed"
 CONFIG_WRITTEN = "ConfigWritten"
 CONNECTED = "Connected"
+ROTATING = "Rotating"
+ROTATION_WINDOW_MISSED = "RotationWindowMissed"
 
 _MESSAGE_LIMIT = 1024
 
@@ -39,6 +41,15 @@ class Reason(StrEnum):
     NAMESPACE_NOT_ADMITTED = "NamespaceNotAdmitted"
     ACCOUNT_UNKNOWN = "AccountUnknown"
     ACCOUNT_REQUIRED = "AccountRequired"
+    ROLE_UNKNOWN = "RoleUnknown"
+    ROLE_IN_USE = "RoleInUse"
+    PERMISSIONS_REFUSED = "PermissionsRefused"
+    CONNECTION_TYPE_REFUSED = "ConnectionTypeRefused"
+    JET_STREAM_REQUIRED = "JetStreamRequired"
+    BEARER_REFUSED = "BearerRefused"
+    INVALID_ROTATION = "InvalidRotation"
+    OVERLAP = "Overlap"
+    NO_WINDOW_IN_TIME = "NoWindowInTime"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     SECRET_REFUSED = "SecretRefused"  # noqa: S105 - the same
     TRUST_LOST = "TrustLost"

@@ -1,26 +1,20 @@
-"""An identity's credential and the Secret that presents it: kept, re-presented, renewed, re-issued or made anew."""
+"""An identity's credential: kept, re-presented, renewed, rotated, re-issued or made anew."""
 
-import hashlib
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from iotsec.decide import names
+from iotsec.decide import names, presentation
 from iotsec.decide.cutoff import horizon, merged, pending
 from iotsec.decide.grant import Grant
-from iotsec.decide.issued import Issued
+from iotsec.decide.issued import Former, Issued
 from iotsec.decide.ledger import Revocation
-from iotsec.decide.rotation import renewal_time
-from iotsec.decide.secrets import Owner, SecretFacts, SecretManifest, data_of, is_satisfied, tidied
+from iotsec.decide.occasion import Occasion, Why, occasion, tokens_of
+from iotsec.decide.rotation import overlap_end
+from iotsec.decide.secrets import SecretFacts, SecretManifest, data_of, is_satisfied, tidied
 from iotsec.decide.times import unix
 from iotsec.decide.views import Contents, HubView, Identity
-from iotsec.nats import creds, jwt
-from iotsec.nats.keys import InvalidKey, KeyType, SigningKey
-
-RENEW = "renew"
-_REISSUE = "re-issue"
-_SEED = re.compile(rb"(?<![A-Z2-7])SU[A-Z2-7]{56}(?![A-Z2-7])")
+from iotsec.nats import jwt
+from iotsec.nats.keys import KeyType, SigningKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +26,15 @@ class Credential:
     moves: bool = False
     """The Secret is to be created (again, or under another name) instead of changed in place."""
     action: str = ""
+    deadline: int | None = None
+    """Until when, in unix seconds, the write may wait for its turn; ``None`` where it may not wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class MustRead:
+    """The data of the Secret must be read first; ``deadline`` as in :class:`Credential`."""
+
+    deadline: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +55,64 @@ def credential(
     current: SecretFacts | None,
     contents: Contents | None,
     around: Circumstances,
-) -> Credential | None:
-    """Return the credential the identity should have, or ``None`` where its Secret must be read first."""
+) -> Credential | MustRead:
+    """Return the credential the identity should have, or that its Secret must be read first."""
     lost = around.lost
     if current is None:
-        key, public = _key(identity, None, around.entropy)
+        key, public = _key(identity, granted, None, "", around.entropy)
         first = _first(identity, granted, public, (lost,) if lost else (), around)
         return _presented(identity, granted, first, key, around, action="re-key" if lost else "issue")
     issued = current.issued
-    why = _why_reissue(identity, granted, issued, around.now)
+    next_time = occasion(identity, granted, current, issued, now=around.now) if issued else None
+    why = _due(next_time, around.now)
     moves = current.deleting or current.name != around.secret_name
     if (
         not (why or lost or moves or current.suspect)
         and issued is not None
         and current.finalized
-        and issued.layout == _layout(identity, granted, around.secret_name)
+        and issued.layout == presentation.layout(identity, granted, around.secret_name)
     ):
         return Credential(issued)
     if contents is None:
-        return None
+        waits = next_time is not None and why is not None and not (lost or moves or current.suspect)
+        return MustRead(next_time.deadline if waits and next_time else None)
     data = data_of(contents.secret)
     # Where the status knows of something later, the key in the Secret is an old one that came back: never again.
     known = issued.key if issued is not None and lost is None else identity.status.get("publicKey", "")
-    key, public = _key(identity, _held(data, known), around.entropy)
+    held = presentation.held_key(data, known)
+    key, public = _key(identity, granted, held, known, around.entropy)
     recovered = _recovered(identity, granted, data, public) if issued is None else None
     if recovered is not None:
         issued, lost = recovered, None
-        why = _why_reissue(identity, granted, issued, around.now)
+        next_time = occasion(identity, granted, current, issued, now=around.now)
+        why = _due(next_time, around.now)
+    deadline = None
     if issued is None or lost is not None or issued.key != public or issued.account != _account(granted):
-        ended = (*((lost,) if lost else ()), *((*issued.superseded, issued.revocation()) if issued else ()))
+        ended = (*((lost,) if lost else ()), *(issued.everything() if issued else ()))
         new = _first(identity, granted, public, ended, around, revision=issued.revision if issued else 0)
-        action = "re-key" if known and known != public else _REISSUE
-    elif why:
-        new, action = _again(granted, issued, around, supersede=why == _REISSUE), why
+        action = "re-key" if known and known != public else str(Why.REISSUE)
+    elif why is Why.ROTATE:
+        key, public = _key(identity, granted, None, "", around.entropy)
+        new, action = _rotated(granted, issued, public, around), str(why)
+    elif why is not None:
+        new, action = _again(granted, issued, around, why), str(why)
     else:
         new, action = issued, "repair" if current.suspect or moves else "re-present"
+    if issued is None or new.key != issued.key or (why is Why.RENEW and identity.spec.public_key):
+        new = replace(new, heeded=tokens_of(identity, current))
+    if next_time is not None and action == why:
+        deadline = next_time.deadline
     made = _presented(identity, granted, new, key, around, action=action)
     if moves or made.manifest is None:
         return made
     manifest = tidied(made.manifest, contents.secret)
     if is_satisfied(contents.secret, manifest):
         return Credential(made.issued)
-    return replace(made, manifest=manifest, moves=False)
+    return replace(made, manifest=manifest, moves=False, deadline=deadline)
+
+
+def _due(next_time: Occasion | None, now: int) -> Why | None:
+    return next_time.why if next_time is not None and next_time.due <= now else None
 
 
 def _presented(
@@ -109,35 +128,17 @@ def _presented(
 
     Signing is deterministic: what was issued before comes out the same.
     """
-    token = granted.token(key=issued.key, issued_at=issued.issued_at, expires_at=issued.expires_at)
-    data = {names.USER_JWT_KEY: token.encode(), names.INBOX_KEY: granted.inbox_prefix.encode()}
-    if key is not None:
-        data[identity.spec.effective_creds_key] = creds.format_creds(token, key)
+    signer = granted.signed_by(issued.signer) or granted.signer
+    token = granted.token(signer, key=issued.key, issued_at=issued.issued_at, expires_at=issued.expires_at)
+    data = presentation.contents(identity, granted, token, key)
     issued = replace(
         issued,
-        layout=_layout(identity, granted, around.secret_name),
+        signer=signer.public,
+        layout=presentation.layout(identity, granted, around.secret_name),
         keys=tuple(sorted(data)),
     )
-    return Credential(issued, _manifest(identity, granted, around.secret_name, data, issued), moves=True, action=action)
-
-
-def _why_reissue(identity: Identity, granted: Grant, issued: Issued | None, now: int) -> str:
-    """Return ``re-issue`` where the JWT says the wrong thing or is refused, ``renew`` where it is old, else nothing."""
-    if (
-        issued is None
-        or issued.digest != granted.digest
-        or issued.account != _account(granted)
-        or (identity.spec.public_key or issued.key) != issued.key
-        or granted.account.recorded.revoked_at(issued.key) >= issued.issued_at
-    ):
-        return _REISSUE
-    due = renewal_time(
-        issued_at=issued.issued_at,
-        expires_at=issued.expires_at,
-        renew_before=granted.renew_before,
-        salt=identity.uid,
-    )
-    return RENEW if now >= due else ""
+    manifest = presentation.manifest(identity, granted, around.secret_name, data, issued)
+    return Credential(issued, manifest, moves=True, action=action)
 
 
 def _first(
@@ -161,29 +162,72 @@ def _first(
         issued_at=issued_at,
         expires_at=expires_at,
         valid_until=max((expires_at, *(r.until for r in before))),
+        signer=granted.signer.public,
+        key_at=issued_at,
         digest=granted.digest,
         layout="",
         keys=(),
         revision=max(revision, int(identity.status.get("revision", 0))) + 1,
         superseded=pending(around.hub, superseded, now=around.now),
+        heeded=tokens_of(identity, None),
     )
 
 
-def _again(granted: Grant, issued: Issued, around: Circumstances, *, supersede: bool) -> Issued:
-    """Issue again to the same key; a plain renewal lets the old JWT run out, any other change ends it."""
-    ended = (*issued.superseded, issued.revocation()) if supersede else issued.superseded
-    issued_at = max(around.now, issued.issued_at + 1, granted.account.recorded.revoked_at(issued.key) + 1)
+def _again(granted: Grant, issued: Issued, around: Circumstances, why: Why) -> Issued:
+    """Issue again to the same key; where what is granted changed the old JWT ends at once, else after its overlap."""
+    now = around.now
+    issued_at = max(now, issued.issued_at + 1, granted.account.recorded.revoked_at(issued.key) + 1)
     expires_at = issued_at + granted.duration
+    supersede = why is Why.REISSUE
+    ended = issued.everything() if supersede else issued.superseded
+    overlap = granted.policy.jwt.overlap if why is Why.RENEW else None
+    # What a signing key signed that is gone ended with it.
+    overlaps = not supersede and granted.signed_by(issued.signer) is not None
     return replace(
         issued,
         id=granted.name,
         issued_at=issued_at,
         expires_at=expires_at,
         valid_until=max(issued.valid_until, expires_at),
+        signer=granted.signer.public,
         digest=granted.digest,
         revision=issued.revision + 1,
-        superseded=pending(around.hub, merged(ended), now=around.now),
+        superseded=pending(around.hub, merged(ended), now=now),
+        formers=_formers(granted, issued, overlap, now) if overlaps else (),
     )
+
+
+def _rotated(granted: Grant, issued: Issued, key: str, around: Circumstances) -> Issued:
+    """Issue to a new key; the former works until the overlap is over."""
+    now = around.now
+    policy = granted.policy.key or granted.policy.jwt
+    expires_at = now + granted.duration
+    return replace(
+        issued,
+        key=key,
+        issued_at=now,
+        expires_at=expires_at,
+        valid_until=expires_at,
+        signer=granted.signer.public,
+        key_at=now,
+        revision=issued.revision + 1,
+        superseded=pending(around.hub, merged(issued.superseded), now=now),
+        formers=_formers(granted, issued, policy.overlap, now),
+    )
+
+
+def _formers(granted: Grant, issued: Issued, overlap: int | None, now: int) -> tuple[Former, ...]:
+    """Return what works beside what is issued now: what was there, and what worked beside that."""
+    former = Former(
+        key=issued.key,
+        issued_at=issued.issued_at,
+        expires_at=issued.expires_at,
+        ends_at=overlap_end(expires_at=issued.expires_at, overlap=overlap, now=now),
+        signer=issued.signer,
+    )
+    # One whose time is over stays until it has expired: until then its revocation must not be forgotten.
+    older = (f for f in issued.formers if now < f.expires_at and granted.signed_by(f.signer) is not None)
+    return (*(replace(f, ends_at=min(f.ends_at, former.ends_at)) for f in older), former)
 
 
 def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], public: str) -> Issued | None:
@@ -194,9 +238,12 @@ def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], pu
     except jwt.InvalidToken:
         return None
     status = identity.status
-    if found.expires_at is None or "issuedAt" not in status or not status.get("publicKey") == found.subject == public:
+    signer = granted.signed_by(found.issuer)
+    if found.expires_at is None or signer is None or "issuedAt" not in status:
         return None
-    token = granted.token(key=public, issued_at=found.issued_at, expires_at=found.expires_at)
+    if not status.get("publicKey") == found.subject == public:
+        return None
+    token = granted.token(signer, key=public, issued_at=found.issued_at, expires_at=found.expires_at)
     if token != text or found.issued_at < unix(status["issuedAt"]):
         return None
     return Issued(
@@ -206,6 +253,8 @@ def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], pu
         issued_at=found.issued_at,
         expires_at=found.expires_at,
         valid_until=horizon(identity, found.expires_at),
+        signer=found.issuer,
+        key_at=unix(status.get("keyIssuedAt", status["issuedAt"])),
         digest=granted.digest,
         layout="",
         keys=(),
@@ -213,58 +262,20 @@ def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], pu
     )
 
 
-def _held(data: Mapping[str, bytes], public: str) -> SigningKey | None:
-    """Return the key of this public half, if its seed is anywhere in a Secret's data; somebody else's is of no use."""
-    for value in data.values():
-        for seed in _SEED.findall(value):
-            try:
-                key = SigningKey.from_seed(seed, KeyType.USER)
-            except InvalidKey:
-                continue
-            if key.public == public:
-                return key
-    return None
+def _key(
+    identity: Identity, granted: Grant, held: SigningKey | None, known: str, entropy: Callable[[], bytes]
+) -> tuple[SigningKey | None, str]:
+    """Return the key pair and its public half: the device's own, the one at hand, or a new one.
 
-
-def _key(identity: Identity, held: SigningKey | None, entropy: Callable[[], bytes]) -> tuple[SigningKey | None, str]:
-    """Return the key pair and its public half: the device's own, the one at hand, or a new one."""
+    A bearer needs no seed, so none is kept: the ``known`` public half goes on.
+    """
     if identity.spec.public_key is not None:
         return None, identity.spec.public_key
+    if granted.bearer and known:
+        return None, known
     key = held or SigningKey.generate(KeyType.USER, entropy())
-    return key, key.public
+    return None if granted.bearer else key, key.public
 
 
 def _account(granted: Grant) -> str:
-    return granted.account.keys.identity.public
-
-
-def _layout(identity: Identity, granted: Grant, secret_name: str) -> str:
-    template = identity.spec.secret_template
-    body = [
-        secret_name,
-        identity.spec.public_key or identity.spec.effective_creds_key,
-        granted.inbox_prefix,
-        dict(template.labels),
-        dict(template.annotations),
-    ]
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _manifest(
-    identity: Identity, granted: Grant, secret_name: str, data: dict[str, bytes], issued: Issued
-) -> SecretManifest:
-    reference = identity.spec.hub_ref
-    return SecretManifest(
-        namespace=identity.namespace,
-        name=secret_name,
-        data=data,
-        owner=Owner(identity.kind, identity.name, identity.uid),
-        component=names.CREDENTIALS,
-        hub=f"{reference.namespace or identity.namespace}/{reference.name}",
-        labels=dict(identity.spec.secret_template.labels),
-        annotations=dict(identity.spec.secret_template.annotations),
-        issued=issued,
-        seal=issued.seal(
-            granted.account.keys.identity, secret=f"{identity.namespace}/{secret_name}", owner=identity.uid
-        ),
-    )
+    return granted.account.keys.public

@@ -32,7 +32,7 @@ def is_sealed_for(secret: SecretFacts, hub: HubView | None, uid: str) -> bool:
     if issued is None or account is None:
         return False
     place = f"{secret.namespace}/{secret.name}"
-    return issued.is_sealed(secret.seal, account.keys.identity, secret=place, owner=uid)
+    return issued.is_sealed(secret.seal, account.keys.seal, secret=place, owner=uid)
 
 
 def everything(
@@ -40,12 +40,7 @@ def everything(
 ) -> tuple[Revocation, ...]:
     """Return what cuts off all that was ever issued to the identity and may still be valid."""
     secrets = tuple(secrets)
-    told = [
-        revocation
-        for secret in secrets
-        if secret.issued is not None
-        for revocation in (*secret.issued.superseded, secret.issued.revocation())
-    ]
+    told = [revocation for secret in secrets if secret.issued is not None for revocation in secret.issued.everything()]
     forgotten = lost(identity, hub, secrets, now=now)
     return tuple(told if forgotten is None else [*told, forgotten])
 
@@ -59,9 +54,9 @@ def lost(identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts]
     account = hub.accounts.get(status.get("account", ""))
     if account is None or any(_tells(s, key, issued_at) for s in secrets):
         return None
-    public = account.keys.identity.public
+    public = account.keys.public
     at = unix(issued_at)
-    told = (r for s in secrets if s.issued for r in (*s.issued.superseded, s.issued.revocation()))
+    told = (r for s in secrets if s.issued for r in s.issued.everything())
     if any((r.account, r.key) == (public, key) and r.at >= at for r in told):
         return None
     forgotten = Revocation(public, key, at, horizon(identity, unix(status["expiresAt"])))

@@ -1,18 +1,21 @@
-"""What an identity is granted: its account, its signer and its permissions, or why it cannot have them."""
+"""What an identity is granted: its account, its signers and its permissions, or why it cannot have them."""
 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from iotsec.api.identity import BEARER_TYPES
 from iotsec.decide import roles
 from iotsec.decide.conditions import Reason
-from iotsec.decide.views import AccountView, HubView, Identity, Observed, Rival
-from iotsec.nats import jwt, keys, subjects
-from iotsec.nats.claims import Permissions, UserClaims, UserPermissionLimits
-from iotsec.nats.keys import KeyType, SigningKey
+from iotsec.decide.refusal import RefusedError, check_id, check_key, check_rivals, own_permissions
+from iotsec.decide.rotation_policy import IdentityPolicy, identity_policy
+from iotsec.decide.views import AccountView, HubView, Identity, Observed
+from iotsec.nats import jwt
+from iotsec.nats.claims import UserClaims, UserPermissionLimits
+from iotsec.nats.keys import SigningKey
 
-_SALT = "iotsec/grant/1"
+_SALT = "iotsec/grant/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,34 +24,35 @@ class Grant:
 
     account_name: str
     account: AccountView
-    signer: SigningKey
+    signers: tuple[SigningKey, ...]
+    """The keys that may sign it: more than one while they are being replaced, the oldest first."""
     name: str
     claims: UserClaims
     digest: str
-    duration: int
-    renew_before: int
+    policy: IdentityPolicy
     inbox_prefix: str
     unbounded: tuple[str, ...]
+    bearer: bool
+    """The JWT alone lets its holder in; no seed is given out."""
 
-    def token(self, *, key: str, issued_at: int, expires_at: int) -> str:
+    @property
+    def duration(self) -> int:
+        """How long a JWT is valid, in seconds."""
+        return self.policy.jwt.duration
+
+    @property
+    def signer(self) -> SigningKey:
+        """The key to sign with from now on: the newest that every server knows."""
+        live = self.account.signers_live
+        return next((key for key in reversed(self.signers) if key.public in live), self.signers[-1])
+
+    def signed_by(self, public: str) -> SigningKey | None:
+        """Return the signer with this public key, if it is still one."""
+        return next((key for key in self.signers if key.public == public), None)
+
+    def token(self, signer: SigningKey, *, key: str, issued_at: int, expires_at: int) -> str:
         """Sign the user JWT for a public key; times in unix seconds."""
-        return jwt.encode(
-            self.claims, self.signer, subject=key, name=self.name, issued_at=issued_at, expires_at=expires_at
-        )
-
-
-class RefusedError(Exception):
-    """The identity cannot have what it asks for.
-
-    ``stalled`` tells whether only a change of a spec can help; ``cut`` whether what it was given before must end now.
-    """
-
-    def __init__(self, reason: Reason, message: str, *, stalled: bool = True, cut: bool = False) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.stalled = stalled
-        self.cut = cut
+        return jwt.encode(self.claims, signer, subject=key, name=self.name, issued_at=issued_at, expires_at=expires_at)
 
 
 def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
@@ -64,38 +68,42 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
         reference = f"{identity.spec.hub_ref.namespace or identity.namespace}/{identity.spec.hub_ref.name}"
         raise RefusedError(Reason.HUB_NOT_FOUND, f"Hub {reference} does not exist yet", stalled=False)
     account_name, account = _account(identity, hub)
-    _check_id(identity)
-    _check_key(identity)
-    _check_rivals(identity, observed)
-    own = _own_permissions(identity)
-    permissions = roles.role_permissions(identity.role, hub.spec.inbox)
-    if own is not None:
-        permissions = roles.combined(permissions, own)
-    scoped = own is None and not identity.spec.connection_types
-    signer = account.keys.scoped[identity.role] if scoped else account.keys.unscoped
-    if scoped:
-        claims = UserClaims(issuer_account=account.keys.identity.public)
-    else:
-        claims = UserClaims(
-            issuer_account=account.keys.identity.public,
-            limits=UserPermissionLimits(
-                permissions=roles.expanded(permissions, identity.id),
-                connection_types=tuple(sorted(identity.spec.connection_types)),
+    limits = _role(identity, hub, account_name, account)
+    check_id(identity)
+    check_key(identity)
+    check_rivals(identity, observed)
+    policy = identity_policy(identity, hub.spec)
+    own = own_permissions(identity)
+    types = _connection_types(identity, limits)
+    bearer = bool(types) and BEARER_TYPES.issuperset(types)
+    _check_bearer(identity, hub, account_name, bearer=bearer)
+    scoped = own is None and not identity.spec.connection_types and not bearer and roles.fits_scope(limits)
+    permissions = limits.permissions if own is None else roles.combined(limits.permissions, own)
+    claims = UserClaims(issuer_account=account.keys.public)
+    if not scoped:
+        explicit = roles.expanded(permissions, identity.id)
+        claims = replace(
+            claims,
+            limits=replace(
+                limits,
+                permissions=roles.for_mqtt(explicit) if bearer else explicit,
+                connection_types=tuple(sorted(types)),
+                bearer_token=bearer,
             ),
         )
-    lifetime = identity.spec.jwt_lifetime(hub.spec)
     own_duration = identity.spec.rotation and identity.spec.rotation.jwt and identity.spec.rotation.jwt.duration
+    said = "" if claims.limits is None else json.dumps(claims.to_json(), sort_keys=True)
     return Grant(
         account_name=account_name,
         account=account,
-        signer=signer,
+        signers=account.keys.signers(identity.role if scoped else None),
         name=identity.id,
         claims=claims,
-        digest=_digest(signer.public, identity.id, "" if scoped else _canonical(claims), str(own_duration or "")),
-        duration=int(lifetime.duration.total_seconds()),
-        renew_before=int(lifetime.renew_before.total_seconds()),
+        digest=_digest(identity.role if scoped else "", identity.id, said, str(own_duration or "")),
+        policy=policy,
         inbox_prefix=roles.inbox_prefix(hub.spec.inbox, identity.id),
         unbounded=roles.unbounded(permissions),
+        bearer=bearer,
     )
 
 
@@ -108,7 +116,7 @@ def account_of(hub: HubView, namespace: str, wanted: str | None) -> str | None:
 
 
 def _admitting(hub: HubView, namespace: str) -> list[str]:
-    return [a.name for a in hub.spec.effective_accounts() if a.admits(namespace, hub_namespace=hub.namespace)]
+    return [account.name for account in hub.spec.effective_accounts() if hub.admits(account, namespace)]
 
 
 def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
@@ -124,8 +132,9 @@ def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
     if not admitting or (wanted is not None and wanted not in admitting):
         raise RefusedError(
             Reason.NAMESPACE_NOT_ADMITTED,
-            f"Hub {hub.namespace}/{hub.name} does not admit namespace {identity.namespace}: "
-            f"set spec.accounts[].namespaces.from to All on the Hub, or put this {identity.kind} where the Hub is",
+            f"Hub {hub.namespace}/{hub.name} does not admit namespace {identity.namespace}: set "
+            "spec.accounts[].namespaces on the Hub, label the namespace as it asks for, "
+            f"or put this {identity.kind} in a namespace it admits",
             cut=True,
         )
     name = account_of(hub, identity.namespace, wanted)
@@ -135,85 +144,66 @@ def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
             f"the Hub offers this namespace several accounts: set spec.account to one of {_list(admitting)}",
         )
     view = hub.accounts.get(name)
-    if view is None or identity.role not in view.keys.scoped:
+    if view is None:
         raise RefusedError(Reason.HUB_NOT_READY, "the Hub has not made this account's keys yet", stalled=False)
     return name, view
 
 
-def _check_id(identity: Identity) -> None:
-    try:
-        roles.check_identity_id(identity.id)
-    except (subjects.InvalidSubject, roles.ReservedIdError) as error:
-        raise RefusedError(Reason.INVALID_ID, str(error)) from None
+def _role(identity: Identity, hub: HubView, account_name: str, account: AccountView) -> UserPermissionLimits:
+    """Find what the role grants, where the account lets identities have it."""
+    (declared,) = (a for a in hub.spec.effective_accounts() if a.name == account_name)
+    limits = account.roles.get(identity.role)
+    if limits is None:
+        there = f"account {account_name} of Hub {hub.namespace}/{hub.name}"
+        raise RefusedError(Reason.ROLE_UNKNOWN, f"{there} has no role {identity.role!r}: it has {_list(account.roles)}")
+    if identity.spec.permissions is not None and declared.own_permissions == "Refused":
+        raise RefusedError(
+            Reason.PERMISSIONS_REFUSED,
+            f"account {account_name} lets nobody have permissions of their own: leave spec.permissions out, "
+            "or have a role made on the Hub",
+        )
+    if not account.keys.signers(identity.role) and roles.fits_scope(limits):
+        raise RefusedError(Reason.HUB_NOT_READY, "the Hub has not made this role's key yet", stalled=False)
+    return limits
 
 
-def _check_key(identity: Identity) -> None:
-    if identity.spec.public_key is None:
+def _connection_types(identity: Identity, limits: UserPermissionLimits) -> tuple[str, ...]:
+    """Return the ways it may connect, empty for any."""
+    wanted, offered = identity.spec.connection_types, limits.connection_types
+    beyond = set(wanted) - set(offered) if offered else set()
+    if beyond:
+        raise RefusedError(
+            Reason.CONNECTION_TYPE_REFUSED,
+            f"role {identity.role} does not let its identities connect by {_list(beyond)}: "
+            f"set spec.connectionTypes to some of {_list(offered)}",
+        )
+    return wanted or offered
+
+
+def _check_bearer(identity: Identity, hub: HubView, account_name: str, *, bearer: bool) -> None:
+    if not bearer:
         return
-    try:
-        keys.check_public_key(identity.spec.public_key, KeyType.USER)
-    except keys.InvalidKey as error:
-        raise RefusedError(Reason.INVALID_PUBLIC_KEY, f"spec.publicKey: {error}") from None
-
-
-def _check_rivals(identity: Identity, observed: Observed) -> None:
-    _check_rival(
-        observed.id_rival,
-        Reason.ID_TAKEN,
-        f"the id {identity.id!r} belongs to {observed.id_rival}",
-        "set another spec.deviceId, or delete that one",
-    )
-    _check_rival(
-        observed.key_rival,
-        Reason.PUBLIC_KEY_TAKEN,
-        f"this public key belongs to {observed.key_rival}",
-        "every identity needs a key of its own",
-    )
-
-
-def _check_rival(rival: Rival | None, reason: Reason, message: str, advice: str) -> None:
-    if rival is not None and rival.leaving:
-        raise RefusedError(reason, f"{message}, which is being deleted", stalled=False)
-    if rival is not None:
-        raise RefusedError(reason, f"{message}: {advice}")
-
-
-def _own_permissions(identity: Identity) -> Permissions | None:
-    """Check the identity's own subjects by our grammar: nats-server checks none."""
-    spec = identity.spec.permissions
-    if spec is None:
-        return None
-    own = Permissions(
-        publish_allow=tuple(spec.publish.allow),
-        publish_deny=tuple(spec.publish.deny),
-        subscribe_allow=tuple(spec.subscribe.allow),
-        subscribe_deny=tuple(spec.subscribe.deny),
-    )
-    try:
-        for entry in (*own.publish_allow, *own.publish_deny):
-            subjects.check_publish(entry)
-        for entry in (*own.subscribe_allow, *own.subscribe_deny):
-            subjects.check_subscribe(entry)
-        for entry in (*own.publish_allow, *own.subscribe_allow):
-            _check_reach(entry.split(" ")[0])
-    except subjects.InvalidSubject as error:
-        raise RefusedError(Reason.INVALID_SUBJECT, f"spec.permissions: {error}") from None
-    return own
-
-
-def _check_reach(subject: str) -> None:
-    if subject.split(".", 1)[0] == "$SYS":
-        raise subjects.InvalidSubject(f"{subject!r} belongs to the system account: leave it out")
-    if subjects.is_bare_wildcard(subject):
-        raise subjects.InvalidSubject(f"{subject!r} is every subject there is: name the first token")
+    (account,) = (a for a in hub.spec.effective_accounts() if a.name == account_name)
+    if account.jet_stream is None:
+        raise RefusedError(
+            Reason.JET_STREAM_REQUIRED,
+            f"MQTT needs JetStream: set spec.accounts[].jetStream of account {account_name} on the Hub",
+        )
+    if account.limits.disallow_bearer:
+        raise RefusedError(
+            Reason.BEARER_REFUSED,
+            f"account {account_name} refuses bearer JWTs, which MQTT needs: "
+            "set spec.accounts[].limits.disallowBearer to false on the Hub, or use another account",
+        )
+    if identity.spec.public_key is not None:
+        raise RefusedError(
+            Reason.INVALID_PUBLIC_KEY,
+            f"role {identity.role} is for MQTT, where an identity has no key: leave spec.publicKey out",
+        )
 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join((_SALT, *parts)).encode()).hexdigest()[:32]
-
-
-def _canonical(claims: UserClaims) -> str:
-    return json.dumps(claims.to_json(), sort_keys=True)
 
 
 def _list(names: Iterable[str]) -> str:

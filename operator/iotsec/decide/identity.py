@@ -10,18 +10,20 @@ from typing import Any
 
 from iotsec.decide import conditions, cutoff, names
 from iotsec.decide.conditions import Reason
-from iotsec.decide.credential import Circumstances, Credential, credential
-from iotsec.decide.grant import Grant, RefusedError, grant
+from iotsec.decide.credential import Circumstances, Credential, MustRead, credential
+from iotsec.decide.grant import Grant, grant
 from iotsec.decide.identity_status import (
     credential_conditions,
     identity_status,
     issued_conditions,
     nothing_learned,
+    rotation_conditions,
     suspended_conditions,
 )
 from iotsec.decide.issued import Issued
 from iotsec.decide.ledger import Revocation
-from iotsec.decide.rotation import renewal_time
+from iotsec.decide.occasion import occasion
+from iotsec.decide.refusal import RefusedError
 from iotsec.decide.secrets import SecretFacts, SecretManifest
 from iotsec.decide.views import Declared, HubView, Identity, Observed
 from iotsec.decide.way import check_way
@@ -42,7 +44,9 @@ class Plan:
 
     add_finalizer: bool = False
     read_secret: SecretFacts | None = None
-    """Nothing else can be decided before the data of this Secret is read."""
+    """Nothing else but what must be revoked can be decided before the data of this Secret is read."""
+    deadline: int | None = None
+    """Until when, in unix seconds, all of it may wait for its turn; ``None`` where it may not wait."""
     write: SecretWrite | None = None
     drop: tuple[SecretFacts, ...] = ()
     """Secrets of ours to let go and delete."""
@@ -101,37 +105,37 @@ def _plan_credential(
         lost = None  # ended before what the Secret holds was issued
     around = Circumstances(hub=hub, secret_name=secret_name(identity), lost=lost, now=now, entropy=entropy)
     made = credential(identity, granted, current, observed.contents, around)
-    if made is None:
-        return Plan(read_secret=current)
+    if isinstance(made, MustRead):
+        ended = (*current.issued.superseded, *current.issued.over(now)) if current and current.issued else ()
+        return Plan(read_secret=current, deadline=made.deadline, revoke=cutoff.pending(hub, ended, now=now))
     issued = made.issued
     stale = tuple(s for s in observed.secrets if s is not current and (s.issued is not None or s.deleting))
     abandoned = {s.uid: cutoff.pending(hub, _beside(s, issued), now=now) for s in stale}
-    pending = (*cutoff.pending(hub, issued.superseded, now=now), *(r for rest in abandoned.values() for r in rest))
-    renewal = renewal_time(
-        issued_at=issued.issued_at,
-        expires_at=issued.expires_at,
-        renew_before=granted.renew_before,
-        salt=identity.uid,
-    )
-    wanted, settled = credential_conditions(hub, granted, pending)
+    superseded = cutoff.pending(hub, issued.superseded, now=now)
+    superseded = (*superseded, *(r for rest in abandoned.values() for r in rest))
+    over = cutoff.pending(hub, issued.over(now), now=now)
+    pending = (*superseded, *over)
+    coming = occasion(identity, granted, current, issued, now=now)
+    wanted, settled = credential_conditions(hub, granted, issued, superseded)
     if not settled and nothing_learned(identity, hub, granted, issued=issued, pending=pending, reason=Reason.ISSUED):
         wanted = issued_conditions(granted)
     return Plan(
         add_finalizer=not identity.finalized,
+        deadline=made.deadline,
         write=_write(made, current),
         drop=(*((current,) if made.moves and current else ()), *(s for s in stale if not abandoned[s.uid])),
         revoke=pending,
         status=identity_status(
             identity,
-            wanted,
+            (*wanted, *rotation_conditions(issued, coming, over=bool(over), now=now)),
             now=now,
             granted=(identity.id, granted.account_name, identity.role),
             secret=secret_name(identity),
             issued=issued,
-            renewal=renewal,
+            renewal=coming.due,
         ),
-        due=renewal,
-        settled=settled,
+        due=min(filter(None, (coming.due, issued.next_end(now)))),
+        settled=settled and not over,
         action=made.action,
     )
 
@@ -142,7 +146,7 @@ def _beside(stale: SecretFacts, issued: Issued) -> tuple[Revocation, ...]:
     if held is None:
         return ()
     continues = (held.account, held.key) == (issued.account, issued.key) and held.issued_at <= issued.issued_at
-    return held.superseded if continues else (*held.superseded, held.revocation())
+    return held.superseded if continues else held.everything()
 
 
 def _write(made: Credential, current: SecretFacts | None) -> SecretWrite | None:
@@ -190,7 +194,7 @@ def _plan_refusal(
     if error.cut or gave_up or suspended:
         must_end = cutoff.everything(identity, hub, observed.secrets, now=now)
     else:
-        must_end = tuple(r for s in observed.secrets if s.issued for r in s.issued.superseded)
+        must_end = tuple(r for s in observed.secrets if s.issued for r in (*s.issued.superseded, *s.issued.over(now)))
     pending = cutoff.pending(hub, must_end, now=now)
     make = conditions.stalled if error.stalled else conditions.waiting
     return Plan(
@@ -211,7 +215,7 @@ def _plan_refusal(
 def _gave_up(identity: Identity, current: SecretFacts | None) -> bool:
     """Tell whether the spec names another id or key than what was issued: that one is free for others now."""
     issued = current.issued if current else None
-    held = issued.id if issued else identity.status.get("deviceId", identity.id)
+    held = issued.id if issued else identity.status.get("id", identity.id)
     key = issued.key if issued else identity.status.get("publicKey")
     return held != identity.id or (key is not None and identity.spec.public_key not in (None, key))
 
@@ -243,7 +247,7 @@ def plan_orphan(secret: SecretFacts, hub: HubView | None, *, now: int) -> Plan:
     ours = secret.owner is not None and (account_gone or cutoff.vouched(secret, hub).issued is not None)
     if not ours or issued is None:
         return Plan(drop=(secret,) if secret.deleting and secret.finalized else ())
-    pending = cutoff.pending(hub, (*issued.superseded, issued.revocation()), now=now)
+    pending = cutoff.pending(hub, issued.everything(), now=now)
     if pending:
         return Plan(revoke=pending, settled=False)
     return Plan(drop=(secret,), action="cut-off-orphan")

@@ -8,11 +8,13 @@ from iotsec.decide.cutoff import is_recorded
 from iotsec.decide.grant import Grant
 from iotsec.decide.issued import Issued
 from iotsec.decide.ledger import Revocation
+from iotsec.decide.occasion import Occasion
+from iotsec.decide.presence import FIELDS
 from iotsec.decide.times import rfc3339
 from iotsec.decide.views import Declared, HubView
 
 # What a lost Secret is revoked by, and by whom an id is held.
-_KEPT = ("deviceId", "account", "role", "publicKey", "issuedAt", "expiresAt", "revision")
+_KEPT = ("id", "account", "role", "publicKey", "keyIssuedAt", "issuedAt", "expiresAt", "revision", "rotated", *FIELDS)
 
 _CREDENTIALS = Condition(conditions.CREDENTIALS_ISSUED, "True", Reason.ISSUED, "The Secret holds a valid credential")
 
@@ -43,19 +45,22 @@ def identity_status(
         **{key: previous[key] for key in _KEPT if key in previous},
     }
     if granted is not None:
-        status |= zip(("deviceId", "account", "role"), granted, strict=True)
+        status |= zip(("id", "account", "role"), granted, strict=True)
     if issued is not None:
         status |= {
-            "deviceId": issued.id,
+            "id": issued.id,
             "publicKey": issued.key,
+            "keyIssuedAt": rfc3339(issued.key_at),
             "issuedAt": rfc3339(issued.issued_at),
             "expiresAt": rfc3339(issued.expires_at),
             "revision": issued.revision,
         }
+    if issued is not None and issued.heeded:
+        status["rotated"] = list(issued.heeded)
     if issued is not None and account:
         status["account"] = account
     if not holds_id:
-        status.pop("deviceId", None)
+        status.pop("id", None)
     if secret:
         status["secretName"] = secret
     if renewal is not None:
@@ -64,14 +69,14 @@ def identity_status(
 
 
 def credential_conditions(
-    hub: HubView, granted: Grant, pending: tuple[Revocation, ...]
+    hub: HubView, granted: Grant, issued: Issued, superseded: tuple[Revocation, ...]
 ) -> tuple[tuple[Condition, ...], bool]:
     """Return the conditions of an identity that has a credential, and whether nothing is waited for."""
-    if pending:
+    if superseded:
         reason = Reason.NATS_UNAVAILABLE if hub.problem else Reason.REVOCATION_PENDING
         message = hub.problem or "the servers are being told to refuse the superseded credential"
         return (*conditions.waiting(reason, message), _CREDENTIALS), False
-    if granted.signer.public not in granted.account.signers_live:
+    if issued.signer not in granted.account.signers_live:
         reason = Reason.NATS_UNAVAILABLE if hub.problem else Reason.HUB_NOT_READY
         message = hub.problem or "the servers do not run this account's current JWT yet"
         return (*conditions.waiting(reason, message), _CREDENTIALS), False
@@ -84,6 +89,27 @@ def issued_conditions(granted: Grant) -> tuple[Condition, ...]:
     if granted.unbounded:
         message += f"; reaches every subject by {', '.join(granted.unbounded)}"
     return (*conditions.ready(message), _CREDENTIALS)
+
+
+def rotation_conditions(issued: Issued, coming: Occasion, *, over: bool, now: int) -> tuple[Condition, ...]:
+    """Return what is to be known of a rotation under way, or of one that will be late; ``over``: an overlap just is."""
+    found = []
+    overlapping = issued.overlapping(now)
+    if over:
+        message = "the servers are being told to refuse the former credential, whose overlap is over"
+        found.append(Condition(conditions.ROTATING, "True", Reason.REVOCATION_PENDING, message))
+    elif overlapping:
+        what = "key" if any(former.key != issued.key for former in overlapping) else "JWT"
+        until = rfc3339(max(former.ends_at for former in overlapping))
+        message = f"the former {what} works beside the new one until {until}"
+        found.append(Condition(conditions.ROTATING, "True", Reason.OVERLAP, message))
+    if coming.window_missed:
+        message = (
+            f"no window opens in time: it is replaced at {rfc3339(coming.due)}, outside of all windows; "
+            "set wider or more frequent windows, or an earlier renewal"
+        )
+        found.append(Condition(conditions.ROTATION_WINDOW_MISSED, "True", Reason.NO_WINDOW_IN_TIME, message))
+    return tuple(found)
 
 
 def suspended_conditions() -> tuple[Condition, ...]:

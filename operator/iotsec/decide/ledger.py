@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from iotsec.nats.keys import KeyType
 
@@ -41,6 +42,8 @@ class Ledger:
     """Digest of the claims that ``issued_at`` stands for: other claims need another ``iat``."""
     entries: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
     """key → (at, until)."""
+    roles: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """What each role granted when ``issued_at`` was issued, as JSON: one that leaves the spec while in use goes on."""
 
     def covers(self, revocation: Revocation) -> bool:
         """Tell whether this revocation, or a later one of the same key, is in."""
@@ -52,6 +55,10 @@ class Ledger:
         entry = self.entries.get(key)
         return entry[0] if entry else 0
 
+    def revocations(self) -> dict[str, int]:
+        """Return what the account JWT says of it: key → the instant up to which its JWTs are dead."""
+        return {key: at for key, (at, _) in self.entries.items()}
+
     def with_taken_in(self, wanted: Iterable[Revocation]) -> "Ledger":
         """Return the ledger with these revocations in, each key's as late and as long as any; nothing is dropped."""
         entries = dict(self.entries)
@@ -62,7 +69,7 @@ class Ledger:
 
     def to_json(self) -> bytes:
         """Serialise, canonically."""
-        body = {"issuedAt": self.issued_at, "digest": self.digest, "revocations": self.entries}
+        body = {"issuedAt": self.issued_at, "digest": self.digest, "revocations": self.entries, "roles": self.roles}
         return json.dumps(body, sort_keys=True, separators=(",", ":"), default=dict).encode()
 
     @classmethod
@@ -76,8 +83,13 @@ class Ledger:
         try:
             body = json.loads(data)
             entries = {str(k): (int(at), int(until)) for k, (at, until) in body["revocations"].items()}
-            return cls(int(body["issuedAt"]), str(body["digest"]), MappingProxyType(entries))
-        except (TypeError, KeyError, AttributeError) as error:
+            return cls(
+                int(body["issuedAt"]),
+                str(body["digest"]),
+                MappingProxyType(entries),
+                MappingProxyType(dict(body.get("roles", {}))),
+            )
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError("this is no revocation ledger") from error
 
 
@@ -113,4 +125,4 @@ def merged_with_server(ledger: Ledger, *, server_issued_at: int, revocations: Ma
         if key.startswith(KeyType.USER) and at > known_at:
             entries[key] = (at, max(known_until, until))
     # The digest no longer stands: the next issue gets an iat above the server's.
-    return Ledger(server_issued_at, "", MappingProxyType(entries))
+    return replace(ledger, issued_at=server_issued_at, digest="", entries=MappingProxyType(entries))

@@ -1,26 +1,46 @@
-"""Role presets: what each kind of identity may publish and subscribe, in Mir IoT Hub's subjects.
+"""Roles: what identities may publish and subscribe; the presets are in Mir IoT Hub's subjects.
 
-Templates carry ``{id}``, the identity's own id as a whole token. The inbox comes on top of every role, and answers to
-requests are allowed, so that a device can serve requests without a right to publish on anybody's inbox.
+Templates carry ``{id}``, the identity's own id as a whole token. The inbox comes on top of every role. Presets may
+answer requests, so that a device can serve them without a right to publish on anybody's inbox.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 
+from iotsec.api.hub import HubSpec
+from iotsec.api.roles import Role
 from iotsec.nats import subjects
-from iotsec.nats.claims import Permissions, Responses
+from iotsec.nats.claims import UNLIMITED, Permissions, Responses, UserPermissionLimits
 
 SHARED = "Shared"
 
 # One answer per request, within two minutes: nats-server's own default of `allow_responses: true`, written out.
-_RESPONSES = Responses(max_messages=1, expires_ns=120 * 10**9)
+_ANSWER_SECONDS = 120
+_RESPONSES = Responses(max_messages=1, expires_ns=_ANSWER_SECONDS * 10**9)
+
+_READ = ("core", "cfg", "cmd", "tlm", "evt")
 
 PRESETS: Mapping[str, Permissions] = {
     "device": Permissions(publish_allow=("device.{id}.>",), subscribe_allow=("{id}.>",), responses=_RESPONSES),
     # It serves requests for every device, and so must not hear what it publishes itself: see `without_loops`.
     "device-any": Permissions(
         publish_allow=("device.*.>",), subscribe_allow=("*.>",), subscribe_deny=("device.>",), responses=_RESPONSES
+    ),
+    # It may publish to whoever asks, and so needs no leave to answer.
+    "module": Permissions(
+        publish_allow=("client.*.>", "event.*.>", "*.>"),
+        subscribe_allow=("client.*.>", "event.*.>", "device.*.>"),
+    ),
+    "client-standard": Permissions(publish_allow=("client.*.>",), responses=_RESPONSES),
+    "client-read-only": Permissions(
+        publish_allow=tuple(f"client.*.{kind}.v1alpha.list" for kind in _READ), responses=_RESPONSES
+    ),
+    # It simulates devices, and answers for them: as with `device-any`, not what it published itself.
+    "client-swarm": Permissions(
+        publish_allow=("client.*.>", "device.*.>"),
+        subscribe_allow=("*.>",),
+        subscribe_deny=("client.>", "device.>"),
+        responses=_RESPONSES,
     ),
 }
 """Permissions of each preset, before inbox and system denial are added."""
@@ -46,7 +66,7 @@ def check_identity_id(identity: str) -> str:
     if identity in RESERVED_IDS or identity.startswith("_"):
         raise ReservedIdError(
             f"the id {identity!r} is reserved: its subjects would be those of others; "
-            "set spec.deviceId to an id that is not device, client or event and does not begin with _"
+            "set one in the spec that is not device, client or event and does not begin with _"
         )
     return identity
 
@@ -56,20 +76,63 @@ def inbox_prefix(inbox: str, identity: str) -> str:
     return "_INBOX" if inbox == SHARED else f"_INBOX_{identity}"
 
 
-@cache
-def role_permissions(role: str, inbox: str) -> Permissions:
-    """Return a preset's templates with the inbox in and the system's subjects out.
+def role_limits(spec: HubSpec) -> dict[str, UserPermissionLimits]:
+    """Return what each role of a Hub grants, presets and its own, as templates with ``{id}``, the inbox in.
 
     The private inbox is a template inside a token (``_INBOX_{id}``), which only we may write: user templates take
     ``{id}`` as a whole token.
     """
-    preset = PRESETS[role]
-    return safe(replace(preset, subscribe_allow=(*preset.subscribe_allow, f"{inbox_prefix(inbox, '{id}')}.>")))
+    limits = {name: UserPermissionLimits(permissions=permissions) for name, permissions in PRESETS.items()}
+    limits |= {role.name: _declared(role) for role in spec.roles}
+    inbox = f"{inbox_prefix(spec.inbox, '{id}')}.>"
+    return {name: _finished(limits[name], inbox) for name in sorted(limits)}
+
+
+def _declared(role: Role) -> UserPermissionLimits:
+    """Return what a role says, as it is written."""
+    answers = role.allow_responses
+    ttl = int(answers.ttl.total_seconds()) if answers is not None and answers.ttl is not None else _ANSWER_SECONDS
+    return UserPermissionLimits(
+        permissions=Permissions(
+            publish_allow=role.publish.allow,
+            publish_deny=role.publish.deny,
+            subscribe_allow=role.subscribe.allow,
+            subscribe_deny=role.subscribe.deny,
+            responses=Responses(answers.max, ttl * 10**9) if answers is not None else None,
+        ),
+        source_networks=role.limits.source_cidrs,
+        subscriptions=role.limits.subscriptions or UNLIMITED,
+        payload=role.limits.payload or UNLIMITED,
+        connection_types=role.connection_types,
+    )
+
+
+def _finished(limits: UserPermissionLimits, inbox: str) -> UserPermissionLimits:
+    permissions = limits.permissions
+    with_inbox = replace(permissions, subscribe_allow=(*permissions.subscribe_allow, inbox))
+    return replace(limits, permissions=safe(with_inbox))
+
+
+def fits_scope(limits: UserPermissionLimits) -> bool:
+    """Tell whether a scoped signing key can say this: with templates in the list, queue groups would be lost."""
+    return not subjects.scope_loses_queue(limits.permissions.subscribe_allow)
+
+
+def as_scope(limits: UserPermissionLimits) -> UserPermissionLimits:
+    """Write ``{id}`` as nats-server's ``{{name()}}``, for a scoped signing key's template."""
+    return replace(limits, permissions=_mapped(limits.permissions, lambda s: s.replace("{id}", "{{name()}}")))
 
 
 def safe(permissions: Permissions) -> Permissions:
     """Return the permissions without what would open the system to them, or let them open it themselves."""
-    return without_loops(without_system(permissions))
+    return _closed(without_loops(without_system(permissions)))
+
+
+def _closed(permissions: Permissions) -> Permissions:
+    """Deny publishing where nothing of it is allowed: a server reads an empty list as leave for everything."""
+    if permissions.publish_allow or permissions.responses is not None:
+        return permissions
+    return replace(permissions, publish_deny=(">",))
 
 
 def without_loops(permissions: Permissions) -> Permissions:
@@ -125,14 +188,18 @@ def combined(base: Permissions, extra: Permissions) -> Permissions:
     )
 
 
-def as_scope(permissions: Permissions) -> Permissions:
-    """Write ``{id}`` as nats-server's ``{{name()}}``, for a scoped signing key's template."""
-    return _mapped(permissions, lambda entry: entry.replace("{id}", "{{name()}}"))
-
-
 def expanded(permissions: Permissions, identity: str) -> Permissions:
     """Write the identity's id for ``{id}``: explicit permissions, for a JWT that no scope covers."""
     return _mapped(permissions, lambda entry: entry.replace("{id}", identity))
+
+
+def for_mqtt(permissions: Permissions) -> Permissions:
+    """Return the permissions with what MQTT filters need: ``foo/#`` asks for ``foo`` as well as ``foo.>``.
+
+    A server that grants one and not the other refuses the subscription (nats-server ``mqtt.go``, SUBACK 0x80).
+    """
+    above = (s.removesuffix(".>") for s in permissions.subscribe_allow if s.endswith(".>") and s[:-2].strip("*.") != "")
+    return replace(permissions, subscribe_allow=(*permissions.subscribe_allow, *above))
 
 
 def unbounded(permissions: Permissions) -> tuple[str, ...]:

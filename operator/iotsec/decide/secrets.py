@@ -62,6 +62,8 @@ class SecretFacts:
     """Somebody else may have changed it: its data must be read before it is trusted."""
     disowned: bool = False
     """Its owner reference was taken away; ``owner`` is who it belonged to."""
+    rotate: str = ""
+    """The token of the annotation that asks for a rotation now."""
 
     @property
     def finalized(self) -> bool:
@@ -235,6 +237,7 @@ def facts_of(metadata: Mapping[str, Any]) -> SecretFacts:
         finalizers=_ONLY_OURS if finalizers == [names.FINALIZER] else tuple(finalizers),
         issued=issued,
         seal=annotations.get(names.SEAL, ""),
+        rotate=annotations.get(names.ROTATE, ""),
         suspect=damaged
         or not complete
         or _touched_by_others(metadata.get("managedFields") or (), issued.keys if issued else ()),
@@ -251,9 +254,14 @@ def _touched_by_others(managed: Iterable[Mapping[str, Any]], keys: tuple[str, ..
             ours.update(data)
             continue
         annotations = (fields.get("f:metadata") or {}).get("f:annotations") or {}
-        if any(f"f:{key}" in data for key in keys) or any(name.startswith("f:iotsec.dev/") for name in annotations):
+        if any(f"f:{key}" in data for key in keys) or any(map(_is_ours, annotations)):
             return True
     return not all(f"f:{key}" in ours for key in keys)
+
+
+def _is_ours(field_name: str) -> bool:
+    """Tell whether a managed field is an annotation that only we write; what asks for a rotation is for others."""
+    return field_name.startswith("f:iotsec.dev/") and field_name != f"f:{names.ROTATE}"
 
 
 def _controller(references: Iterable[Mapping[str, Any]]) -> Owner | None:

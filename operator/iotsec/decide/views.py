@@ -1,14 +1,17 @@
 """What an identity's decision may know of the world: its Hub, its Secrets, its rivals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from iotsec.api.accounts import Account
 from iotsec.api.hub import HubSpec
 from iotsec.api.identity import IdentitySpec
+from iotsec.decide import admission
 from iotsec.decide.account import AccountKeys
 from iotsec.decide.ledger import Ledger
 from iotsec.decide.secrets import SecretFacts
+from iotsec.nats.claims import UserPermissionLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Identity(Declared):
     id: str
     role: str
     spec: IdentitySpec
+    rotate: str = ""
+    """The token of the annotation that asks for a rotation now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class AccountView:
     """One account of a Hub as identities see it."""
 
     keys: AccountKeys
+    roles: Mapping[str, UserPermissionLimits]
+    """What each role grants that identities may have here, as templates with ``{id}``."""
     recorded: Ledger
     """What is written down, with what was asked for since."""
     live: Ledger | None
@@ -58,16 +65,23 @@ class HubView:
     spec: HubSpec
     accounts: Mapping[str, AccountView]
     """Every account that has keys, by name."""
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
+    """The labels of every namespace, by its name."""
     problem: str = ""
     """Why the servers cannot be told anything now; empty while they can."""
 
+    def admits(self, account: Account, namespace: str) -> bool:
+        """Tell whether identities of a namespace may be in an account."""
+        labels = self.namespaces.get(namespace, {})
+        return admission.admits(account, namespace, hub_namespace=self.namespace, labels=labels)
+
     def account_by_key(self, public: str) -> AccountView | None:
         """Return the account with this public key."""
-        return next((a for a in self.accounts.values() if a.keys.identity.public == public), None)
+        return next((a for a in self.accounts.values() if a.keys.public == public), None)
 
     def account_name(self, public: str) -> str:
         """Return the name of the account with this public key, or an empty string."""
-        return next((name for name, a in self.accounts.items() if a.keys.identity.public == public), "")
+        return next((name for name, a in self.accounts.items() if a.keys.public == public), "")
 
 
 @dataclass(frozen=True, slots=True)

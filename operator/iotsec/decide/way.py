@@ -2,7 +2,7 @@
 
 from iotsec.decide.conditions import Reason
 from iotsec.decide.cutoff import is_sealed_for
-from iotsec.decide.grant import RefusedError
+from iotsec.decide.refusal import RefusedError
 from iotsec.decide.secrets import SecretFacts
 from iotsec.decide.views import Declared, HubView, Observed, Obstacle
 

@@ -15,7 +15,7 @@ from iotsec.broker.distribution import Distribution
 from iotsec.decide.account import AccountToken, issue_account, retirement_token
 from iotsec.decide.ledger import Ledger, LedgerFullError, merged_with_server, with_revocations
 from iotsec.decide.secrets import Owner
-from iotsec.decide.trust import system_token
+from iotsec.decide.server_trust import system_token
 from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.nats import jwt
@@ -67,8 +67,8 @@ class AccountPusher:
         await hub.servers.discover()
         for name, account in hub.accounts.items():
             keys = hub.trust.accounts[name]
-            last = retirement_token(keys, ledger=account.ledger, signer=hub.trust.operator_signing, now=self._clock())
-            answer = await hub.servers.push(keys.identity.public, last.token)
+            last = retirement_token(keys, ledger=account.ledger, signer=hub.trust.account_signer, now=self._clock())
+            answer = await hub.servers.push(keys.public, last.token)
             if not answer.complete:
                 raise UnavailableError(answer.error or "not every server took an account's end")
             log.info("account retired", hub=str(hub.key), account=name, action="retire")
@@ -109,7 +109,7 @@ class AccountPusher:
         account = hub.accounts[name]
         if hub.trust is None:
             return
-        public = hub.trust.accounts[name].identity.public
+        public = hub.trust.accounts[name].public
         if look or not account.confirmed or not _complete(account):
             sighting = await hub.servers.look(public)
             self._learn(hub, name, public, sighting.tokens)
@@ -183,12 +183,12 @@ class AccountPusher:
         return token
 
     def _sign(self, hub: HubRuntime, name: str, ledger: Ledger, now: int) -> AccountToken:
-        if hub.trust is None or hub.spec is None:
+        if hub.trust is None:
             raise RuntimeError("the Hub's keys are not loaded")
-        account, keys, inbox = hub.accounts[name], hub.trust.accounts[name], hub.spec.inbox
-        if account.token is None or account.token.ledger != ledger or account.signed_for != (keys, inbox):
-            account.signed_for = (keys, inbox)
-            return issue_account(keys, inbox=inbox, ledger=ledger, signer=hub.trust.operator_signing, now=now)
+        account, wanted = hub.accounts[name], hub.definitions[name]
+        if account.token is None or account.token.ledger != ledger or account.signed_for != wanted:
+            account.signed_for = wanted
+            return issue_account(wanted, ledger=ledger, signer=hub.trust.account_signer, now=now)
         return account.token
 
     async def _take_in(self, hub: HubRuntime, name: str, ledger: Ledger, owner: Owner) -> None:
@@ -220,7 +220,8 @@ class AccountPusher:
                 found = jwt.decode(text)
             except jwt.InvalidToken:
                 continue
-            signed = hub.trust is not None and found.issuer == hub.trust.operator_signing.public
+            signers = hub.trust.operator_signing if hub.trust is not None else ()
+            signed = any(found.issuer == key.public for key in signers)
             if signed and found.subject == public and isinstance(found.claims, AccountClaims):
                 yield found.issued_at, found.claims
 

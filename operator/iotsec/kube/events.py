@@ -11,6 +11,7 @@ from iotsec.decide.conditions import Reason
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError
 from iotsec.kube.keys import Key
+from iotsec.kube.pacing import Pacer, paid
 from iotsec.kube.resources import EVENTS
 
 log = structlog.get_logger()
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 _REPEAT_SECONDS = 3600.0
 _REMEMBERED = 10_000
 _WAITING = 1000
+_PATIENCE_SECONDS = 120.0  # what is told can wait for what is done, a little
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ class Event:
 class EventRecorder:
     """Posts events in the background; one that cannot be posted is dropped, as client-go does."""
 
-    def __init__(self, client: Client, *, instance: str) -> None:
+    def __init__(self, client: Client, pacer: Pacer, *, instance: str) -> None:
         self._client = client
+        self._pacer = pacer
         self._instance = instance
         self._queue: asyncio.Queue[Event] = asyncio.Queue(_WAITING)
         self._told: dict[tuple[str, str, str], float] = {}
@@ -57,8 +60,11 @@ class EventRecorder:
         """Post what is noted, for ever."""
         while True:
             event = await self._queue.get()
+            now = datetime.now(UTC)  # noqa: TID251 - the shell's clock
+            await self._pacer.turn(now.timestamp() + _PATIENCE_SECONDS)
             try:
-                await self._client.create(EVENTS, event.key.namespace, self._body(event, datetime.now(UTC)))  # noqa: TID251 - the shell's clock
+                with paid(1):
+                    await self._client.create(EVENTS, event.key.namespace, self._body(event, now))
             except ApiError as error:
                 log.debug("event not posted", object=str(event.key), error=str(error))
 

@@ -8,13 +8,17 @@ from types import MappingProxyType
 from iotsec.api.hub import HubSpec
 from iotsec.broker.connection import SystemConnection
 from iotsec.broker.distribution import Distribution, Servers
+from iotsec.broker.presence import Attendance
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import trust
-from iotsec.decide.account import AccountKeys, AccountToken
+from iotsec.decide.account import AccountDefinition, AccountToken
 from iotsec.decide.cutoff import merged
+from iotsec.decide.definition import declared_roles, definition
 from iotsec.decide.ledger import Ledger, Revocation
+from iotsec.decide.seeds import TrustSeeds
 from iotsec.decide.views import AccountView, HubView
 from iotsec.kube.keys import Key
+from iotsec.nats.claims import UserPermissionLimits
 
 
 @dataclass(slots=True)
@@ -24,8 +28,8 @@ class AccountRuntime:
     ledger: Ledger = field(default_factory=Ledger)
     requested: dict[str, Revocation] = field(default_factory=dict)
     token: AccountToken | None = None
-    signed_for: tuple[AccountKeys, str] | None = None
-    """The keys and the inbox that the token says, beside its ledger."""
+    signed_for: AccountDefinition | None = None
+    """What the token says, beside its ledger."""
     distribution: Distribution | None = None
     live: Ledger | None = None
     signers_live: frozenset[str] = frozenset()
@@ -56,8 +60,12 @@ class HubRuntime:
         """Of the very object: another Hub of this name has other keys."""
         self.spec: HubSpec | None = None
         self.generation = 0
-        self.seeds: trust.TrustSeeds | None = None
+        self.seeds: TrustSeeds | None = None
         self.trust: trust.TrustRoot | None = None
+        self.roles: Mapping[str, Mapping[str, UserPermissionLimits]] = {}
+        """What the roles grant that identities of each account may have."""
+        self.definitions: Mapping[str, AccountDefinition] = {}
+        """What each account's JWT is to say."""
         self.system_jwt = ""
         self.config: Mapping[str, bytes] = {}
         self.accounts: dict[str, AccountRuntime] = {}
@@ -73,6 +81,8 @@ class HubRuntime:
         """Why there is no view yet, where that needs somebody's help."""
         self.waiting: set[Key] = set()
         """Identities to look at again when anything here changes."""
+        self.attendance: Attendance | None = None
+        """Who is connected, where presence is kept."""
         self._changed = changed
         self.connection = SystemConnection(
             hub=f"{key.namespace}/{key.name}",
@@ -83,6 +93,16 @@ class HubRuntime:
         )
         self.servers = Servers(self.connection)
         self._task: asyncio.Task[None] | None = None
+
+    def define(self) -> None:
+        """Work out what the accounts are to be, from the spec and the keys as they are now."""
+        if self.trust is None or self.spec is None:
+            raise RuntimeError("the Hub's keys are not loaded")
+        self.roles = {a.name: declared_roles(self.spec, a) for a in self.spec.effective_accounts()}
+        self.definitions = {
+            name: definition(self.spec, self.trust.accounts, name, ledger=account.ledger)
+            for name, account in self.accounts.items()
+        }
 
     def connect(self) -> None:
         """Start the connection; one that runs takes note of where the servers are now."""
@@ -124,6 +144,7 @@ class HubRuntime:
                 {
                     name: AccountView(
                         keys=self.trust.accounts[name],
+                        roles=self.roles.get(name, {}),
                         recorded=account.ledger.with_taken_in(account.requested.values()),
                         live=account.live,
                         signers_live=account.signers_live,
@@ -152,7 +173,7 @@ class HubRuntime:
             accounts=[
                 hub_decisions.AccountState(
                     name=name,
-                    public_key=root.accounts[name].identity.public,
+                    public_key=root.accounts[name].public,
                     issued_at=account.ledger.issued_at,
                     revocations=len(account.ledger.entries),
                     servers=len(known.keys() - account.distribution.behind) if account.distribution else 0,
@@ -172,9 +193,11 @@ class HubRuntime:
     def _account_of(self, public: str) -> AccountRuntime | None:
         if self.trust is None:
             return None
-        return next((self.accounts[n] for n, k in self.trust.accounts.items() if k.identity.public == public), None)
+        return next((self.accounts[n] for n, k in self.trust.accounts.items() if k.public == public), None)
 
     def _heard(self, subject: str, body: bytes) -> None:
+        if self.attendance is not None and self.attendance.heard(subject, body):
+            return
         if self.servers.heard(subject, body):
             # A server that returns may run what it had when it left: tell it before anybody uses that.
             self._reconnected()

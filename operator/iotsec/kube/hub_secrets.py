@@ -6,7 +6,8 @@ from typing import Any
 
 import structlog
 
-from iotsec.decide import names, trust
+from iotsec.decide import names, seeds, server_trust, trust
+from iotsec.decide.definition import Users, keyed_roles
 from iotsec.decide.ledger import Ledger
 from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of, is_satisfied
 from iotsec.kube.errors import AlreadyExistsError, ApiError
@@ -39,7 +40,9 @@ class HubSecrets:
         self._cache = cache
         self._entropy = entropy
 
-    async def bring_up(self, hub: HubRuntime, owner: Owner, *, known: trust.KnownKeys, ending: bool, now: int) -> None:
+    async def bring_up(
+        self, hub: HubRuntime, owner: Owner, *, known: trust.KnownKeys, users: Users, ending: bool, now: int
+    ) -> None:
         """Read the Hub's Secrets and make what is missing: keys, ledgers, the servers' configuration.
 
         Of a Hub that is ending nothing is made again that somebody deletes: it was deleted with its namespace, or its
@@ -66,24 +69,25 @@ class HubSecrets:
             _check_ours(signing, owner)
         found = hub.seeds  # what we hold in memory outlives a Secret that was deleted or edited
         if found is None:
-            found = trust.TrustSeeds(_data(identity), _data(signing))
+            found = seeds.TrustSeeds(_data(identity), _data(signing))
             if known.operator and not (found.identity and found.signing):
                 raise TrustMissingError(signing_name if found.identity else identity_name)
             trust.check_known(found, known)
-        accounts = sorted({a.name for a in hub.spec.effective_accounts()} | trust.account_names(found))
-        seeds = trust.completed(found, accounts=accounts, roles=trust.ROLES, entropy=self._entropy)
-        root = trust.trust_root(seeds, accounts=accounts, roles=trust.ROLES)
+        roles = keyed_roles(hub.spec, found, users)
+        completed = seeds.completed(found, roles=roles, entropy=self._entropy, now=now)
+        root = trust.trust_root(completed, roles=roles)
         # Identity keys first: signing keys without them would be worth nothing after a crash here.
-        keep = _manifest(hub, identity_name, seeds.identity, names.IDENTITY_KEYS, owner)
+        keep = _manifest(hub, identity_name, completed.identity, names.IDENTITY_KEYS, owner)
         await self._keep(keep, identity, ending=ending)
-        keep = _manifest(hub, signing_name, seeds.signing, names.SIGNING_KEYS, owner)
+        keep = _manifest(hub, signing_name, completed.signing, names.SIGNING_KEYS, owner)
         await self._keep(keep, signing, ending=ending)
-        hub.seeds, hub.trust = seeds, root
+        hub.seeds, hub.trust = completed, root
         existing = hub.config or (_data(config) if _is_ours(config, owner) else {})
-        hub.config = trust.nats_config(root, name=_name(hub.key), existing=existing, now=now)
-        hub.system_jwt = trust.system_jwt_of(hub.config, root)
-        for account in accounts:
+        hub.config = server_trust.nats_config(root, name=_name(hub.key), existing=existing, now=now)
+        hub.system_jwt = server_trust.system_jwt_of(hub.config, root)
+        for account in sorted(roles):
             await self._bring_up_ledger(hub, account, owner, ending=ending)
+        hub.define()
         # Last: the servers that run can be told what to refuse without it.
         _check_ours(config, owner)
         await self._keep(_manifest(hub, config_name, hub.config, names.NATS_CONFIG, owner), config, ending=ending)

@@ -12,6 +12,7 @@ from iotsec.decide import hub as hub_decisions
 from iotsec.decide import names, trust
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.secrets import Owner
+from iotsec.decide.seeds import TrustDamagedError
 from iotsec.kube.accounts import PRESENCE_SECONDS, AccountPusher
 from iotsec.kube.client import Client
 from iotsec.kube.errors import NotFoundError
@@ -21,6 +22,7 @@ from iotsec.kube.hub_secrets import HubSecrets, SecretTakenError, TrustMissingEr
 from iotsec.kube.hub_status import HubRecord, HubTeller
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.keys import Key
+from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS
 
@@ -40,6 +42,7 @@ class Hubs:
         client: Client,
         queue: WorkQueue[Key],
         identities: IdentityCache,
+        presences: Presences,
         secrets: HubSecrets,
         pusher: AccountPusher,
         teller: HubTeller,
@@ -49,6 +52,7 @@ class Hubs:
         self._client = client
         self._queue = queue
         self._identities = identities
+        self._presences = presences
         self._secrets = secrets
         self._pusher = pusher
         self._teller = teller
@@ -115,7 +119,7 @@ class Hubs:
             trouble = Reason.INVALID_SPEC, str(error)
         except TrustMissingError as error:
             trouble = Reason.TRUST_LOST, hub_decisions.trust_lost(str(error))
-        except trust.TrustDamagedError as error:
+        except TrustDamagedError as error:
             trouble = Reason.TRUST_LOST, str(error)
         except SecretTakenError as error:
             trouble = Reason.SECRET_CONFLICT, str(error)
@@ -138,6 +142,7 @@ class Hubs:
                     runtime,
                     _owner(record),
                     known=trust.known_keys(record.status),
+                    users=self._identities.role_users((key.namespace, key.name)),
                     ending=record.ending,
                     now=self._clock(),
                 )
@@ -219,6 +224,7 @@ class Hubs:
         """Look again at whom a change here concerns: all of its identities where the spec changed, else who waits."""
         before = runtime.view
         changed = runtime.refresh_view()
+        self._presences.attend(runtime)
         if runtime.view is None or (changed and (before is None or before.spec != runtime.view.spec)):
             runtime.waiting.update(self._identities.of_hub((runtime.key.namespace, runtime.key.name)))
         if changed or runtime.view is None:
@@ -243,6 +249,7 @@ class Hubs:
 
     async def _release(self, record: HubRecord, runtime: HubRuntime) -> None:
         key = runtime.key
+        self._presences.forget(key)
         await runtime.close()
         self._runtimes.pop(key, None)
         await self._secrets.let_go(key, uid=record.uid)
@@ -251,6 +258,7 @@ class Hubs:
 
     async def _forget(self, key: Key) -> None:
         """Let go what is left of a Hub that is gone; its identities have to know."""
+        self._presences.forget(key)
         runtime = self._runtimes.pop(key, None)
         if runtime is not None:
             await runtime.close()

@@ -19,17 +19,21 @@ from iotsec.kube.identity_cache import IdentityCache, Record
 from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.pacing import paid
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import SECRETS
 from iotsec.kube.revoking import ask_to_revoke
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
+from iotsec.kube.turns import Turns
 
 log = structlog.get_logger()
 
 _CONFLICT_SECONDS = (1.0, 60.0)
 """How long to wait at first, and at most, before looking again at somebody else's Secret in our way."""
 _REFUSED = {403, 422}
+_PACED_WRITES = 2
+"""Of work that waits for its turn: the Secret and the status."""
 
 
 class Identities:
@@ -45,6 +49,7 @@ class Identities:
         writer: SecretWriter,
         hubs: Hubs,
         reporter: IdentityReporter,
+        turns: Turns,
         clock: Callable[[], int],
         entropy: Callable[[], bytes],
     ) -> None:
@@ -55,6 +60,7 @@ class Identities:
         self._writer = writer
         self._hubs = hubs
         self._reporter = reporter
+        self._turns = turns
         self._clock = clock
         self._entropy = entropy
         self._conflicts: dict[Key, float] = {}
@@ -64,6 +70,7 @@ class Identities:
         record, identity = self._cache.get(key), self._cache.identity(key)
         if record is None or identity is None:
             self._reporter.forget(key)
+            self._turns.forget(key)
             self._conflicts.pop(key, None)
             return
         hub = self._hubs.runtime(*record.hub)
@@ -72,13 +79,17 @@ class Identities:
             if not hub.trouble:
                 return  # the Hub is being brought up, and wakes whom it has
         plan = await self._plan(key, identity, hub)
-        if plan is not None:
+        if plan is not None and plan.deadline is not None:
+            with paid(_PACED_WRITES):
+                await self._carry_out(key, identity, record, hub, plan)
+        elif plan is not None:
             await self._carry_out(key, identity, record, hub, plan)
 
     async def _plan(self, key: Key, identity: Declared, hub: HubRuntime | None) -> Plan | None:
         view = hub.view if hub else None
         obstacle = await self._obstacle(key, identity, view)
         contents: Contents | None = None
+        has_turn = False
         for _ in range(2):
             observed = Observed(
                 secrets=self._secrets.owned_by(key.namespace, identity.uid),
@@ -89,6 +100,12 @@ class Identities:
                 key_rival=self._cache.key_rival(key, partial(_account_of, view)),
             )
             plan = plan_identity(identity, view, observed, now=self._clock(), entropy=self._entropy)
+            if plan.deadline is not None and not has_turn:
+                has_turn = self._turns.take(key, plan.deadline, _PACED_WRITES)
+                if not has_turn:
+                    if hub is not None and plan.revoke:
+                        ask_to_revoke(self._queue, hub, key, plan.revoke)
+                    return None
             if plan.read_secret is None:
                 if contents is not None and plan.write is None:
                     self._trust(observed.secrets, contents)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from iotsec.api.model import SpecError
-from iotsec.decide.names import FINALIZER
+from iotsec.decide.names import FINALIZER, ROTATE
 from iotsec.decide.views import Declared, Identity, Rival
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
@@ -33,6 +33,10 @@ class Record:
     """The id that its status says it holds."""
     holds_key: str
     """The public key that its status says it holds."""
+    holds_account: str
+    holds_role: str
+    rotate: str
+    """The token of the annotation that asks for a rotation now."""
     spec: bytes
     status: bytes
     asked: bool = False
@@ -80,6 +84,19 @@ class IdentityCache:
         """Yield the identities that name this Hub."""
         yield from tuple(self._by_hub.get(hub, ()))
 
+    def asking(self, hub: tuple[str, str], *, id_: str, public_key: str) -> set[Key]:
+        """Return who asks for an id or a public key in a Hub, or has it."""
+        return self._by_id.get((hub, id_), set()) | self._by_key.get((hub, public_key), set())
+
+    def role_users(self, hub: tuple[str, str]) -> dict[tuple[str, str], list[str]]:
+        """Return who was granted which role in which account of a Hub, by their statuses."""
+        found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for key in self.of_hub(hub):
+            record = self._records[key]
+            if record.holds_role:
+                found[record.holds_account, record.holds_role].append(str(key))
+        return dict(found)
+
     def upsert(self, kind: str, item: Mapping[str, Any]) -> tuple[Key, bool, set[Key]]:
         """Take in an object; return its key, whether it needs work, and whom its change may concern."""
         record = _record(kind, item)
@@ -96,8 +113,8 @@ class IdentityCache:
         if before is not None and record.deleting and not before.deleting:
             concerned |= self._sharing(record)  # they wait for it now, and were told to change something before
         work = before is None or (
-            (before.uid, before.generation, before.deleting, before.finalized, before.status)
-            != (record.uid, record.generation, record.deleting, record.finalized, record.status)
+            (before.uid, before.generation, before.deleting, before.finalized, before.rotate, before.status)
+            != (record.uid, record.generation, record.deleting, record.finalized, record.rotate, record.status)
         )
         return key, work, concerned - {key}
 
@@ -111,7 +128,7 @@ class IdentityCache:
         if record := self._records.get(key):
             self._unindex(key, record)
             record.status = canonical(status)
-            record.holds_id, record.holds_key = _held(status)
+            record.holds_id, record.holds_key, record.holds_account, record.holds_role = _held(status)
             self._index(key, record)
 
     def identity(self, key: Key) -> Declared | None:
@@ -133,7 +150,7 @@ class IdentityCache:
             spec = IDENTITY_KINDS[key.kind].spec.parse(orjson.loads(record.spec))
         except SpecError as error:
             return Declared(**declared, fault=str(error))
-        return Identity(**declared, id=record.id, role=spec.role, spec=spec)
+        return Identity(**declared, id=record.id, role=spec.effective_role, spec=spec, rotate=record.rotate)
 
     def id_rival(self, key: Key, account_of: AccountOf) -> Rival | None:
         """Return who holds this identity's id in its account, if somebody else came first."""
@@ -197,16 +214,16 @@ def _claims(record: Record) -> tuple[object, ...]:
     return (record.hub, record.id, record.key, record.account)
 
 
-def _held(status: Mapping[str, Any]) -> tuple[str, str]:
-    return str(status.get("deviceId", "")), str(status.get("publicKey", ""))
+def _held(status: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    account, role = intern(str(status.get("account", ""))), intern(str(status.get("role", "")))
+    return str(status.get("id", "")), str(status.get("publicKey", "")), account, role
 
 
 def _record(kind: str, item: Mapping[str, Any]) -> Record:
     metadata, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
     reference = spec.get("hubRef") or {}
-    id_field = IDENTITY_KINDS[kind].id_field
-    own_id = spec.get(id_field) if id_field else None
-    holds_id, holds_key = _held(status)
+    own_id = spec.get(IDENTITY_KINDS[kind].spec.id_field)
+    holds_id, holds_key, holds_account, holds_role = _held(status)
     return Record(
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
@@ -220,6 +237,9 @@ def _record(kind: str, item: Mapping[str, Any]) -> Record:
         account=intern(spec.get("account", "")),
         holds_id=holds_id,
         holds_key=holds_key,
+        holds_account=holds_account,
+        holds_role=holds_role,
+        rotate=(metadata.get("annotations") or {}).get(ROTATE, ""),
         spec=canonical(spec),
         status=canonical(status),
     )

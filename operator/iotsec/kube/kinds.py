@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from iotsec.api.client import ClientSpec
 from iotsec.api.device import DeviceSpec
 from iotsec.api.identity import IdentitySpec
-from iotsec.kube.resources import DEVICES, Resource
+from iotsec.api.module import ModuleSpec
+from iotsec.kube.resources import CLIENTS, DEVICES, MODULES, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +15,10 @@ class IdentityKind:
 
     resource: Resource
     spec: type[IdentitySpec]
-    id_field: str | None
-    """The field of the spec that may name the id; else it is the object's name."""
 
 
-IDENTITY_KINDS = {"Device": IdentityKind(DEVICES, DeviceSpec, "deviceId")}
+IDENTITY_KINDS = {
+    "Device": IdentityKind(DEVICES, DeviceSpec),
+    "Module": IdentityKind(MODULES, ModuleSpec),
+    "Client": IdentityKind(CLIENTS, ClientSpec),
+}

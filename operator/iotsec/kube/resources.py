@@ -31,5 +31,7 @@ class Resource:
 
 HUBS = Resource(GROUP, VERSION, "hubs", "Hub")
 DEVICES = Resource(GROUP, VERSION, "devices", "Device")
+MODULES = Resource(GROUP, VERSION, "modules", "Module")
+CLIENTS = Resource(GROUP, VERSION, "clients", "Client")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event")

@@ -1,0 +1,60 @@
+"""The Module: the identity of a server-side component."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from iotsec.api.constraints import Text
+from iotsec.api.identity import Identity, IdentitySpec, IdentityStatus, LiteralToken, id_rules
+from iotsec.api.meta import SUBDOMAIN, Timestamp
+from iotsec.api.model import Model
+from iotsec.api.roles import RoleName
+
+NAME_LENGTH = 253 - len("-module-creds")  # with what the default name of its Secret adds
+
+WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+
+
+class Workload(Model):
+    """What runs the component, in the Module's namespace."""
+
+    kind: WorkloadKind = Field(description="Kind of the workload.")
+    name: Annotated[str, Text(253, SUBDOMAIN, "write the name of the workload")] = Field(
+        description="Name of the workload."
+    )
+    on_rotation: Literal["None", "Restart"] = Field(
+        default="None",
+        description="None, the default; Restart: its pods are replaced when the credentials in the Secret are.",
+    )
+
+
+class ModuleSpec(IdentitySpec):
+    """What the user declares of a component."""
+
+    id_field: ClassVar[str] = "moduleId"
+
+    module_id: LiteralToken | None = Field(
+        default=None, description="Id of the module, one token of its subjects; metadata.name by default."
+    )
+    role: RoleName = Field(default="module", description="Name of its role; module by default.")
+    workload: Workload | None = Field(default=None, description="What runs it.")
+
+    @property
+    def own_id(self) -> str | None:
+        """The module id where the spec says one."""
+        return self.module_id
+
+
+class ModuleStatus(IdentityStatus):
+    """What the operator found and made."""
+
+    restarted_at: Timestamp | None = Field(default=None, description="When its workload was last restarted by us.")
+
+
+class Module(Identity):
+    """The identity of a server-side component on NATS."""
+
+    cel_rules = id_rules(ModuleSpec.id_field)
+
+    spec: ModuleSpec
+    status: ModuleStatus = ModuleStatus()

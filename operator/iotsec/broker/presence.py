@@ -1,0 +1,242 @@
+"""Who is connected to a Hub's servers, and who was refused: told by them as it happens, and read where that has gaps.
+
+Servers tell each thing once, to whoever listens then. So all connections are read when listening begins, at a server
+that is new, after anything may have been missed, and every so often all the same. What is told while a page is on its
+way is newer than the page.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+import orjson
+
+from iotsec.broker.connection import SystemConnection, UnavailableError
+from iotsec.decide.advisories import (
+    SUBJECTS,
+    Advisory,
+    Connected,
+    Connection,
+    Denied,
+    Disconnected,
+    Issuers,
+    Listing,
+    User,
+    is_advisory,
+    is_refusal,
+    read_advisory,
+    read_listing,
+)
+from iotsec.decide.presence import Presence
+
+_PAGE = 512  # of connections: each comes with its JWT, so a page is about half a megabyte
+_PAGE_SECONDS = 2.0
+_READ_AGAIN_SECONDS = 600.0
+# Strangers decide how many logins are refused: reading their JWTs must not take all our time.
+_READ_REFUSALS = 200
+_HOSTS = 20
+# Two connections of ours hear everything while one takes over from the other, and not in the same order.
+_LATE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was told of one account at one server while its connections were being read."""
+
+    came: set[int] = field(default_factory=set)
+    went: set[int] = field(default_factory=set)
+
+
+class Strangers:
+    """Refused logins that were nobody's: how many, and from where."""
+
+    def __init__(self) -> None:
+        self._hosts: Counter[str] = Counter()
+
+    def note(self, host: str) -> None:
+        """Count one; of hosts only so many are told apart."""
+        self._hosts[host if host in self._hosts or len(self._hosts) < _HOSTS else "others"] += 1
+
+    def take(self) -> dict[str, int]:
+        """Return how many came from where, most first, and begin anew."""
+        taken = dict(self._hosts.most_common())
+        self._hosts.clear()
+        return taken
+
+
+class Attendance:
+    """Every user of a Hub that is connected, or was refused since it was last told."""
+
+    def __init__(
+        self,
+        connection: SystemConnection,
+        *,
+        issuers: Callable[[], Issuers],
+        changed: Callable[[User], None],
+        clock: Callable[[], int],
+    ) -> None:
+        """Prepare; ``changed`` is called with each user of whom something new is known."""
+        self._connection = connection
+        self._clock = clock
+        self._issuers = issuers
+        self._changed = changed
+        self._users: dict[User, Presence] = {}
+        self._open: dict[Connection, User] = {}
+        self._ended: dict[Connection, tuple[int, float]] = {}
+        """Connections that ended lately: when, and when we heard of it, by the event loop's clock."""
+        self._read: set[tuple[str, str]] = set()
+        self._readings: dict[tuple[str, str], _Reading] = {}
+        self._continuity: tuple[int, int] | None = None
+        self._read_again = 0.0
+        self._second = 0
+        self._refusals = 0
+        self.strangers = Strangers()
+
+    def __iter__(self) -> Iterator[User]:
+        return iter(tuple(self._users))
+
+    def of(self, user: User) -> Presence:
+        """Return what is known of a user."""
+        return self._users.get(user, Presence())
+
+    def drop(self, user: User, known: Presence) -> bool:
+        """Forget a user whom nothing is left to be told of: he is not connected, and there is no news; tell whether."""
+        over = not known.connections and self.of(user) == known
+        if over:
+            self._users.pop(user, None)
+        return over
+
+    def heard(self, subject: str, body: bytes) -> bool:
+        """Take in what a server tells; tell whether it was anything of this kind."""
+        if not is_advisory(subject):
+            return False
+        if is_refusal(subject) and not self._may_read_refusal():
+            self.strangers.note("others")
+            return True
+        advisory = read_advisory(subject, body, self._issuers())
+        if isinstance(advisory, Connected | Disconnected):
+            self._note_for_reading(subject.split(".")[2], advisory)
+        self._take_in(advisory)
+        return True
+
+    async def follow(self, servers: AbstractSet[str]) -> bool:
+        """Listen, and read what must be; tell whether everybody who is connected to these servers is known again.
+
+        ``servers``: the ids of those there are. ``False`` where nothing had to be read.
+
+        Raises:
+            UnavailableError: a server could not be asked; what was read stays.
+
+        """
+        await self._connection.listen(SUBJECTS)
+        loop = asyncio.get_running_loop()
+        if self._connection.continuity != self._continuity or loop.time() >= self._read_again:
+            self._continuity = self._connection.continuity
+            self._read_again = loop.time() + _READ_AGAIN_SECONDS
+            self._read.clear()
+        accounts = self._issuers().ledgers.keys()
+        wanted = {(server, account) for server in servers for account in accounts}
+        self._read &= wanted
+        missing = wanted - self._read
+        for connection in [c for c, user in self._open.items() if (c.server, user.account) not in wanted]:
+            self._end(connection, self._clock())
+        for server, account in sorted(missing):
+            await self._read_from(server, account)
+        return bool(missing)
+
+    async def leave(self) -> None:
+        """Stop listening."""
+        try:
+            await self._connection.listen(())
+        except UnavailableError:
+            return  # the next connection does not listen either
+
+    def _may_read_refusal(self) -> bool:
+        second = int(asyncio.get_running_loop().time())
+        if second != self._second:
+            self._second, self._refusals = second, 0
+        self._refusals += 1
+        return self._refusals <= _READ_REFUSALS
+
+    def _note_for_reading(self, account: str, advisory: Connected | Disconnected) -> None:
+        reading = self._readings.get((advisory.connection.server, account))
+        if reading is not None:
+            came = isinstance(advisory, Connected)
+            (reading.came if came else reading.went).add(advisory.connection.cid)
+
+    def _take_in(self, advisory: Advisory | None) -> None:
+        match advisory:
+            case None:
+                pass
+            case Connected(connection, user, at):
+                self._begin(connection, user, at)
+            case Disconnected(connection, at):
+                self._end(connection, at)
+                self._remember_end(connection, at)
+            case Denied(user):
+                self._know(user, self.of(user).refused(advisory))
+            case stranger:
+                self.strangers.note(stranger.host)
+
+    def _begin(self, connection: Connection, user: User, at: int) -> None:
+        if connection in self._ended:  # its number is never given again
+            ended_at, _ = self._ended[connection]
+            self._know(user, self.of(user).came(connection, at).went(connection, ended_at))
+            return
+        user = self._open.setdefault(connection, user)
+        self._know(user, self.of(user).came(connection, at))
+
+    def _end(self, connection: Connection, at: int = 0) -> None:
+        user = self._open.pop(connection, None)
+        if user is not None:
+            self._know(user, self.of(user).went(connection, at))
+
+    def _remember_end(self, connection: Connection, at: int) -> None:
+        now = asyncio.get_running_loop().time()
+        self._ended.setdefault(connection, (at, now))
+        while self._ended and now - self._ended[oldest := next(iter(self._ended))][1] > _LATE_SECONDS:
+            del self._ended[oldest]
+
+    def _know(self, user: User, presence: Presence) -> None:
+        if self._users.get(user) != presence:
+            self._users[user] = presence
+            self._changed(user)
+
+    async def _read_from(self, server: str, account: str) -> None:
+        reading = self._readings[server, account] = _Reading()
+        try:
+            connected: dict[Connection, Connected] = {}
+            listed: set[int] = set()
+            while True:
+                # Who left meanwhile made the others move up: better to read some twice than one not at all.
+                offset = max(0, len(listed) - len(reading.went))
+                page = await self._page(server, account, offset)
+                more = page.known - listed
+                listed |= page.known
+                connected.update((one.connection, one) for one in page.connected)
+                if offset + len(page.known) >= page.total:
+                    break
+                if not more:
+                    raise UnavailableError("connections end faster than a server tells of them")
+        finally:
+            del self._readings[server, account]
+        self._read.add((server, account))
+        here = [c for c, user in self._open.items() if c.server == server and user.account == account]
+        for connection in here:
+            if connection.cid not in listed and connection.cid not in reading.came:
+                self._end(connection)
+        for connection, one in connected.items():
+            if connection.cid not in reading.went:
+                self._begin(connection, one.user, one.at)
+
+    async def _page(self, server: str, account: str, offset: int) -> Listing:
+        question = orjson.dumps({"auth": True, "acc": account, "limit": _PAGE, "offset": offset})
+        answers = await self._connection.gather(
+            f"$SYS.REQ.SERVER.{server}.CONNZ", question, expect=1, seconds=_PAGE_SECONDS
+        )
+        try:
+            return read_listing(answers[0], account, self._issuers())
+        except (IndexError, ValueError):
+            raise UnavailableError("a server does not tell who is connected to it") from None

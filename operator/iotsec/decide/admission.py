@@ -1,0 +1,33 @@
+"""Which namespaces may use an account: the Hub's own, all, or those with certain labels."""
+
+from collections.abc import Mapping
+
+from iotsec.api.accounts import Account, LabelRequirement, LabelSelector
+
+
+def admits(account: Account, namespace: str, *, hub_namespace: str, labels: Mapping[str, str]) -> bool:
+    """Tell whether identities of ``namespace``, which has these labels, may be in an account of this Hub."""
+    namespaces = account.namespaces
+    if namespaces.selector is not None:
+        return selects(namespaces.selector, labels)
+    return namespaces.from_ == "All" or namespace == hub_namespace
+
+
+def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Tell whether labels meet all that a selector asks for (Kubernetes API, ``LabelSelector``)."""
+    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
+        _meets(requirement, labels) for requirement in selector.match_expressions
+    )
+
+
+def _meets(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:
+    there = requirement.key in labels
+    match requirement.operator:
+        case "Exists":
+            return there
+        case "DoesNotExist":
+            return not there
+        case "In":
+            return there and labels[requirement.key] in requirement.values
+        case "NotIn":  # true of what has no such label, as for Kubernetes
+            return not there or labels[requirement.key] not in requirement.values
