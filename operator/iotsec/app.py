@@ -27,14 +27,16 @@ from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.namespaces import Namespaces
 from iotsec.kube.orphans import Orphans
 from iotsec.kube.pacing import Pacer
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import HUBS, SECRETS
+from iotsec.kube.resources import HUBS, NAMESPACES, SECRETS
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.turns import Turns
+from iotsec.kube.workloads import Workloads
 from iotsec.nats import creds, jwt
 from iotsec.nats.claims import UserClaims, UserPermissionLimits
 from iotsec.nats.keys import KeyType, SigningKey
@@ -77,6 +79,7 @@ class Application:
         self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
         self.cache = IdentityCache()
         self.secrets = SecretCache()
+        self.namespaces = Namespaces(changed=self._relabelled)
         self.events = EventRecorder(client, pacer, instance=settings.instance)
         self._turns = Turns(pacer, self.queue)
         writer = SecretWriter(client, self.secrets)
@@ -88,9 +91,10 @@ class Application:
             client=client,
             queue=self.queue,
             identities=self.cache,
+            namespaces=self.namespaces,
             presences=self.presences,
             secrets=hub_secrets,
-            pusher=AccountPusher(hub_secrets, clock=_clock),
+            pusher=AccountPusher(hub_secrets, self.secrets, clock=_clock),
             teller=HubTeller(client, self.queue, self.events, clock=_clock),
             mint=system_credentials,
             clock=_clock,
@@ -103,6 +107,7 @@ class Application:
             writer=writer,
             hubs=self.hubs,
             reporter=IdentityReporter(client, self.queue, self.cache, self.events),
+            workloads=Workloads(client, self.events, clock=_clock),
             turns=self._turns,
             clock=_clock,
             entropy=_entropy,
@@ -118,6 +123,7 @@ class Application:
         )
         self.informers = [
             Informer(client, HUBS, upsert=self.hubs.upsert, gone=self.hubs.gone),
+            Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),
             Informer(
                 client,
                 SECRETS,
@@ -228,6 +234,14 @@ class Application:
         if record is not None:
             self._look_after(key, record.uid)
             self.queue.add(key)
+
+    def _relabelled(self, namespace: str) -> None:
+        """Look again at whom the labels of a namespace let in or keep out."""
+        if not self._synced:
+            return  # nobody has looked at anything yet
+        for key in self.cache.touched_by_namespace(namespace):
+            self.queue.add(key)
+        self.hubs.namespaces_changed()
 
     def _look_after(self, key: Key, uid: str) -> None:
         """Have somebody look at the Secrets of an identity that is gone, or that another took the name of."""

@@ -174,10 +174,10 @@ REFUSED: tuple[Refused, ...] = (
     Refused("an import from itself", importing(account="mir"), _ACCOUNT, "does not import from itself"),
     Refused("an export to nobody known", exporting(accounts=["lab"]), "spec", "an export is for an account that this"),
     Refused(
-        "an export of the system", exporting(subject="$SYS.>"), f"{_EXPORT}.subject", "name a subject of the account"
+        "an export of the system", exporting(subject="$SYS.>"), f"{_EXPORT}.subject", "are not shared between accounts"
     ),
-    Refused("an import of the system", importing(subject="$SYS.REQ.>"), f"{_IMPORT}.subject", "system subjects"),
-    Refused("an import as the system", importing(localSubject="$SYS.a"), f"{_IMPORT}.localSubject", "system subjects"),
+    Refused("an import of the system", importing(subject="$SYS.REQ.>"), f"{_IMPORT}.subject", "are not shared"),
+    Refused("an import as the system", importing(localSubject="$SYS.a"), f"{_IMPORT}.localSubject", "are not shared"),
     Refused("an export of two subjects", exporting(subject="a b"), f"{_EXPORT}.subject", "write tokens of printable"),
     Refused("an export of the id", exporting(subject="a.{id}"), f"{_EXPORT}.subject", "write tokens of printable"),
     Refused("an export with a hole", exporting(subject="a..b"), f"{_EXPORT}.subject", "write tokens of printable"),
@@ -220,7 +220,9 @@ REFUSED: tuple[Refused, ...] = (
     Refused("a size of a fraction", account(limits={"payload": "1.5Mi"}), f"{_ACCOUNT}.limits.payload", "write a size"),
     Refused("the id of nobody", by_default(publish={"allow": ["a.{id}"]}), _PUBLISH, "write tokens of printable"),
     Refused("the system by default", by_default(publish={"allow": ["$SYS.>"]}), _PUBLISH, "move $SYS to deny"),
-    Refused("everything by default", by_default(publish={"allow": ["*.>"]}), _PUBLISH, "write at least one token out"),
+    Refused(
+        "everything by default", by_default(publish={"allow": ["*.>"]}), _PUBLISH, "wildcards alone reach everybody"
+    ),
     Refused(
         "a queue to publish to by default", by_default(publish={"allow": ["a q"]}), _PUBLISH, "subscribe lists only"
     ),

@@ -2,78 +2,24 @@
 
 import asyncio
 import json
-import os
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from broker.one_account import Trust, new_key
 
 from iotsec.broker.connection import SystemConnection, UnavailableError
 from iotsec.broker.distribution import Servers
 from iotsec.broker.presence import Attendance
-from iotsec.decide.advisories import SUBJECTS, Issuers, User
-from iotsec.decide.ledger import Ledger
-from iotsec.nats import creds, jwt
-from iotsec.nats.claims import AccountClaims, OperatorClaims, UserClaims, UserPermissionLimits
+from iotsec.decide.advisories import SUBJECTS, User
+from iotsec.nats import creds
 from iotsec.nats.keys import KeyType, SigningKey
-from iotsec.nats.server_config import server_conf
 from testbed.clients import connect_as, is_refused
 from testbed.nats_server import NatsServer
-
-
-def new_key(kind: KeyType) -> SigningKey:
-    return SigningKey.generate(kind, os.urandom(32))
-
-
-@dataclass(frozen=True)
-class Trust:
-    """An operator with a system account and one more, each with one signing key."""
-
-    operator: SigningKey = field(default_factory=lambda: new_key(KeyType.OPERATOR))
-    operator_signing: SigningKey = field(default_factory=lambda: new_key(KeyType.OPERATOR))
-    system: SigningKey = field(default_factory=lambda: new_key(KeyType.ACCOUNT))
-    system_signing: SigningKey = field(default_factory=lambda: new_key(KeyType.ACCOUNT))
-    account: SigningKey = field(default_factory=lambda: new_key(KeyType.ACCOUNT))
-    signer: SigningKey = field(default_factory=lambda: new_key(KeyType.ACCOUNT))
-    issued_at: int = field(default_factory=lambda: int(time.time()))
-
-    def config(self) -> dict[str, bytes]:
-        """What a server mounts."""
-        claims = OperatorClaims(
-            signing_keys=(self.operator_signing.public,),
-            system_account=self.system.public,
-            strict_signing_key_usage=True,
-        )
-        operator = jwt.encode(claims, self.operator, subject=self.operator.public, issued_at=self.issued_at)
-        system = self.account_jwt(self.system, self.system_signing)
-        conf = server_conf(operator_jwt=operator, system_account=self.system.public, system_account_jwt=system)
-        return {"server.conf": conf.encode()}
-
-    def account_jwt(self, account: SigningKey, signer: SigningKey) -> str:
-        claims = AccountClaims(signing_keys=(signer.public,))
-        return jwt.encode(claims, self.operator_signing, subject=account.public, issued_at=self.issued_at)
-
-    def user_jwt(self, key: SigningKey, account: SigningKey, signer: SigningKey, name: str = "") -> str:
-        now = int(time.time())
-        claims = UserClaims(issuer_account=account.public, limits=UserPermissionLimits())
-        return jwt.encode(claims, signer, subject=key.public, name=name, issued_at=now, expires_at=now + 600)
-
-    def mint(self) -> bytes:
-        """Creds of a system-account user."""
-        key = new_key(KeyType.USER)
-        return creds.format_creds(self.user_jwt(key, self.system, self.system_signing), key)
-
-    def device(self, key: SigningKey, *, signer: SigningKey | None = None) -> str:
-        """Creds of a user of the account; signed by somebody else perhaps."""
-        token = self.user_jwt(key, self.account, signer or self.signer, "weather-01")
-        return creds.format_creds(token, key).decode()
-
-    def issuers(self) -> Issuers:
-        return Issuers({self.account.public: Ledger()}, {self.signer.public: self.account.public})
 
 
 @pytest.fixture
@@ -268,9 +214,7 @@ async def test_a_stranger_marks_nobody(trust: Trust, server: NatsServer) -> None
 
         assert await is_refused(server.url, trust.device(victim, signer=new_key(KeyType.ACCOUNT)))
 
-        counted: dict[str, int] = {}
-        await until(lambda: bool(counted.update(watch.attendance.strangers.take()) or counted))
-        assert counted == {"127.0.0.1": 1}
+        await until(lambda: watch.attendance.strangers.counted() == {"127.0.0.1": 1})
         assert list(watch.attendance) == []
 
 
@@ -302,7 +246,7 @@ async def test_a_flood_of_strangers_is_counted_and_not_read(trust: Trust, server
         for _ in range(1000):
             watch.attendance.heard("$SYS.SERVER.N.CLIENT.AUTH.ERR", body)
 
-        counted = watch.attendance.strangers.take()
+        counted = watch.attendance.strangers.counted()
         assert sum(counted.values()) == 1000
         assert counted["others"] > counted["10.0.0.7"]
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from iotsec.decide.account import RETIREMENT_SECONDS, AccountDefinition, AccountKeys, issue_account, retirement_token
 from iotsec.decide.ledger import (
+    CLOCK_LAG_SECONDS,
     MAX_REVOCATIONS,
     Ledger,
     LedgerFullError,
@@ -35,6 +36,7 @@ ROLES = {"device": UserPermissionLimits(permissions=Permissions(publish_allow=("
 OPERATOR = key(KeyType.OPERATOR, "operator")
 USERS = [key(KeyType.USER, f"user {n}").public for n in range(6)]
 NOW = 1_700_000_000
+LATER = NOW + 11 + CLOCK_LAG_SECONDS
 
 
 def issue(ledger: Ledger, *, now: int) -> tuple[jwt.Decoded, Ledger]:
@@ -85,7 +87,7 @@ def test_a_lost_ledger_takes_the_revocations_of_a_newer_jwt_and_outdoes_it() -> 
     theirs, _ = issue(with_revocations(Ledger(), [revoking(USERS[0], at=NOW)], now=NOW), now=NOW + 500)
 
     merged = merged_with_server(
-        Ledger(), server_issued_at=theirs.issued_at, revocations=revoked_by(theirs), until=NOW + 10**8
+        Ledger(), server_issued_at=theirs.issued_at, revocations=revoked_by(theirs), until=NOW + 10**8, oldest=None
     )
 
     ours, _ = issue(merged, now=NOW)  # the clock is behind, too
@@ -96,20 +98,27 @@ def test_a_lost_ledger_takes_the_revocations_of_a_newer_jwt_and_outdoes_it() -> 
 def test_an_older_jwt_on_a_server_teaches_nothing() -> None:
     _, ledger = issue(with_revocations(Ledger(), [revoking(USERS[0], at=NOW)], now=NOW), now=NOW)
 
-    assert merged_with_server(ledger, server_issued_at=NOW, revocations={USERS[1]: NOW}, until=NOW) is ledger
+    assert (
+        merged_with_server(ledger, server_issued_at=NOW, revocations={USERS[1]: NOW}, until=NOW, oldest=None) is ledger
+    )
 
 
-def test_what_is_taken_from_a_server_never_revokes_everybody() -> None:
-    merged = merged_with_server(Ledger(), server_issued_at=NOW, revocations={"*": NOW, USERS[0]: NOW}, until=NOW + 1)
+@pytest.mark.parametrize(("oldest", "counts_to"), [(NOW - 50, NOW - 51), (None, NOW), (NOW + 50, NOW)])
+def test_what_a_server_says_of_everybody_counts_as_far_as_it_cuts_off_nobody_who_works(
+    oldest: int | None, counts_to: int
+) -> None:
+    merged = merged_with_server(
+        Ledger(), server_issued_at=NOW, revocations={"*": NOW, USERS[0]: NOW}, until=NOW + 1, oldest=oldest
+    )
 
-    assert set(merged.entries) == {USERS[0]}
+    assert merged.revocations() == {"*": counts_to, USERS[0]: NOW}
 
 
 def test_what_has_ended_by_itself_is_forgotten_with_the_next_change() -> None:
     ledger = with_revocations(Ledger(), [revoking(USERS[0], at=NOW, until=NOW + 10)], now=NOW)
-    assert with_revocations(ledger, [], now=NOW + 11) is ledger  # not worth a push
+    assert with_revocations(ledger, [], now=LATER) is ledger  # not worth a push
 
-    changed = with_revocations(ledger, [revoking(USERS[1], at=NOW + 11)], now=NOW + 11)
+    changed = with_revocations(ledger, [revoking(USERS[1], at=LATER)], now=LATER)
 
     assert set(changed.entries) == {USERS[1]}
 
@@ -120,7 +129,7 @@ def test_a_full_ledger_refuses_one_more_and_keeps_what_it_has() -> None:
 
     with pytest.raises(LedgerFullError, match="10500 keys"):
         with_revocations(full, [revoking(USERS[0], at=NOW)], now=NOW)
-    assert len(with_revocations(full, [revoking(USERS[0], at=NOW, until=NOW + 99)], now=NOW + 11).entries) == 1
+    assert len(with_revocations(full, [revoking(USERS[0], at=NOW, until=LATER + 99)], now=LATER).entries) == 1
 
 
 def test_the_last_jwt_admits_nobody_for_as_long_as_anything_revoked_would_be_valid() -> None:

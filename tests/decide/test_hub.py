@@ -7,6 +7,7 @@ import pytest
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.hub import AccountState, HubState, ServerState
+from iotsec.decide.ledger import NEAR_LIMIT
 
 WORKING = HubState(
     operator_key="O" * 56,
@@ -105,3 +106,24 @@ def test_only_a_hub_that_told_its_end_has_ended() -> None:
     assert not after(*hub_decisions.not_retired("no NATS server answers"))
     assert not after(*hub_decisions.in_use(["Device iot/weather-01"]))
     assert not hub_decisions.is_ended({})
+
+
+def test_a_role_that_left_the_spec_while_in_use_is_told_with_ten_of_its_users() -> None:
+    users = [f"Device iot/d{n:02}" for n in range(12)]
+
+    found = hub_decisions.hub_conditions("plant", replace(WORKING, removed_roles={"gateway": users}))
+
+    ready = next(c for c in found if c.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", Reason.ROLE_IN_USE)
+    assert "role gateway by Device iot/d00" in ready.message
+    assert "Device iot/d09 and 2 more" in ready.message
+    assert "Stalled" in {c.type for c in found}
+
+
+def test_a_ledger_that_fills_is_told_while_all_still_works() -> None:
+    crowded = AccountState("iot", "A" * 56, 1_700_000_000, revocations=NEAR_LIMIT, servers=2)
+
+    found = said(replace(WORKING, accounts=[crowded]))
+
+    assert found["Ready"] == ("True", "Distributed")
+    assert found["RevocationsNearLimit"] == ("True", "NearLimit")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotsec.decide.ledger import (
+    CLOCK_LAG_SECONDS,
     MAX_REVOCATIONS,
     Ledger,
     LedgerFullError,
@@ -14,6 +15,8 @@ from iotsec.decide.ledger import (
 )
 
 NOW = 1_800_000_000
+LATER = NOW + 20 + CLOCK_LAG_SECONDS
+"""When what ended at NOW + 10 has ended for every server, however far its clock lags."""
 KEYS = ["UA", "UB", "UC"]
 
 revocations = st.builds(
@@ -61,35 +64,50 @@ def test_a_later_revocation_lasts_as_long_as_the_longest() -> None:
 def test_entries_whose_jwts_have_expired_go_with_the_next_change() -> None:
     ledger = with_revocations(Ledger(), [Revocation("A", "UA", NOW, NOW + 10)], now=NOW)
 
-    later = with_revocations(ledger, [Revocation("A", "UB", NOW + 20, NOW + 90)], now=NOW + 20)
+    later = with_revocations(ledger, [Revocation("A", "UB", LATER, LATER + 90)], now=LATER)
 
     assert set(later.entries) == {"UB"}
+
+
+def test_what_has_expired_is_kept_while_a_server_whose_clock_lags_may_accept_it() -> None:
+    ledger = with_revocations(Ledger(), [Revocation("A", "UA", NOW, NOW + 10)], now=NOW)
+
+    soon = with_revocations(ledger, [Revocation("A", "UB", NOW + 20, NOW + 90)], now=NOW + 20)
+
+    assert set(soon.entries) == {"UA", "UB"}
+
+
+def test_a_revocation_that_must_last_longer_than_the_one_there_is_not_covered() -> None:
+    ledger = with_revocations(Ledger(), [Revocation("A", "UA", NOW, NOW + 10)], now=NOW)
+
+    assert ledger.covers(Revocation("A", "UA", NOW, NOW + 10))
+    assert not ledger.covers(Revocation("A", "UA", NOW, NOW + 11))
 
 
 def test_expired_entries_alone_are_a_change_only_in_bulk() -> None:
     few = with_revocations(Ledger(), [Revocation("A", f"U{n}", NOW, NOW + 10) for n in range(499)], now=NOW)
     many = with_revocations(Ledger(), [Revocation("A", f"U{n}", NOW, NOW + 10) for n in range(500)], now=NOW)
 
-    assert with_revocations(few, [], now=NOW + 11) is few
-    assert with_revocations(many, [], now=NOW + 11).entries == {}
+    assert with_revocations(few, [], now=LATER) is few
+    assert with_revocations(many, [], now=LATER).entries == {}
 
 
 def test_more_than_an_account_jwt_can_carry_is_refused_until_something_expires() -> None:
     full = with_revocations(
         Ledger(), [Revocation("A", f"U{n}", NOW, NOW + 10) for n in range(MAX_REVOCATIONS)], now=NOW
     )
-    one_more = [Revocation("A", "UX", NOW + 1, NOW + 99)]
+    one_more = [Revocation("A", "UX", NOW + 1, LATER + 99)]
 
     with pytest.raises(LedgerFullError, match="shorter duration"):
         with_revocations(full, one_more, now=NOW)
 
-    assert set(with_revocations(full, one_more, now=NOW + 11).entries) == {"UX"}
+    assert set(with_revocations(full, one_more, now=LATER).entries) == {"UX"}
 
 
 def test_a_newer_jwt_on_a_server_gives_back_what_was_lost() -> None:
     ledger = Ledger(10, "digest", {"UA": (5, 50)})
 
-    found = merged_with_server(ledger, server_issued_at=20, revocations={"UA": 4, "UB": 9, "*": 9}, until=900)
+    found = merged_with_server(ledger, server_issued_at=20, revocations={"UA": 4, "UB": 9}, until=900, oldest=None)
 
     assert (found.issued_at, found.digest) == (20, "")
     assert dict(found.entries) == {"UA": (5, 50), "UB": (9, 900)}
@@ -98,7 +116,7 @@ def test_a_newer_jwt_on_a_server_gives_back_what_was_lost() -> None:
 def test_an_older_jwt_on_a_server_says_nothing() -> None:
     ledger = Ledger(10, "digest", {"UA": (5, 50)})
 
-    assert merged_with_server(ledger, server_issued_at=10, revocations={"UB": 9}, until=900) is ledger
+    assert merged_with_server(ledger, server_issued_at=10, revocations={"UB": 9}, until=900, oldest=None) is ledger
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"issuedAt":1,"digest":"","revocations":{"UA":3}}'])

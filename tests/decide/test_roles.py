@@ -38,7 +38,7 @@ def test_the_inbox_is_ones_own_or_everybodys() -> None:
     assert roles.inbox_prefix("Shared", "weather-01") == "_INBOX"
 
 
-@pytest.mark.parametrize("allow", ["*.REQ.>", "*.*", "*.REQ.SERVER.PING workers"])
+@pytest.mark.parametrize("allow", ["*.REQ.>", "*.*", "*.REQ.SERVER.PING workers", "*.{id}.>"])
 def test_a_wildcard_that_reaches_the_system_brings_its_denial(allow: str) -> None:
     publish = roles.combined(Permissions(), Permissions(publish_allow=(allow.split(" ", maxsplit=1)[0],)))
     subscribe = roles.combined(Permissions(), Permissions(subscribe_allow=(allow,)))

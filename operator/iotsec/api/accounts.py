@@ -215,7 +215,7 @@ class Account(Model):
     )
     own_permissions: Literal["Allowed", "Refused"] = Field(
         default="Allowed",
-        description="Whether identities may have permissions beyond their role's, which whoever writes them decides.",
+        description="Allowed, the default; Refused: identities here have the permissions of their role alone.",
     )
     limits: Limits = Field(default=Limits(), description="How much the account may use.")
     jet_stream: JetStream | None = Field(default=None, description="JetStream; off by default. MQTT needs it.")

@@ -33,6 +33,12 @@ _EVERYTHING = Refusal(
     BARE,
     "wildcards alone reach every identity in the account: write at least one token out, for example device.{id}.>",
 )
+_PLAIN_EVERYTHING = Refusal(
+    BARE, "wildcards alone reach everybody in the account: write at least one token out, for example alarms.>"
+)
+_SHARED_SYSTEM = Refusal(
+    "^[$]SYS([.]|$)", "system subjects are not shared between accounts: name a subject of the exporting account's own"
+)
 _QUEUE = Refusal(" ", "a queue group belongs in subscribe lists only: write the subject alone, without a space")
 
 _PUBLISH = f"^{_SUBJECT}$"
@@ -56,12 +62,12 @@ _PLAIN_PUBLISH = f"^{_PLAIN}$"
 _PLAIN_SUBSCRIBE = f"^{_PLAIN}( {_PLAIN})?$"
 
 # What accounts share, and what users may who have no role, is the same for every identity.
-SharedSubject = Annotated[str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_SYSTEM,), checked="rule")]
+SharedSubject = Annotated[str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_SHARED_SYSTEM,), checked="rule")]
 PlainPublishAllow = Annotated[
-    str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_QUEUE, _SYSTEM, _EVERYTHING), checked="rule")
+    str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_QUEUE, _SYSTEM, _PLAIN_EVERYTHING), checked="rule")
 ]
 PlainPublishDeny = Annotated[str, Text(MAX_LENGTH, _PLAIN_PUBLISH, _PLAIN_GRAMMAR, (_QUEUE,), checked="rule")]
 PlainSubscribeAllow = Annotated[
-    str, Text(MAX_LENGTH, _PLAIN_SUBSCRIBE, _PLAIN_GROUP_GRAMMAR, (_SYSTEM, _EVERYTHING), checked="rule")
+    str, Text(MAX_LENGTH, _PLAIN_SUBSCRIBE, _PLAIN_GROUP_GRAMMAR, (_SYSTEM, _PLAIN_EVERYTHING), checked="rule")
 ]
 PlainSubscribeDeny = Annotated[str, Text(MAX_LENGTH, _PLAIN_SUBSCRIBE, _PLAIN_GROUP_GRAMMAR, checked="rule")]

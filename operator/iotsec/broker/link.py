@@ -59,7 +59,7 @@ class Link:
         self.missed += isinstance(error, nats.errors.SlowConsumerError)
 
     async def listen(self, subjects: Collection[str]) -> None:
-        """Hear these subjects, and no others any more.
+        """Hear these subjects, and no others any more; from when this returns nothing is missed.
 
         Raises:
             OSError, nats.errors.Error: the connection is no good.
@@ -67,8 +67,13 @@ class Link:
         """
         for subject in [one for one in self._listening if one not in subjects]:
             await self._listening.pop(subject).unsubscribe()
-        for subject in [one for one in subjects if one not in self._listening]:
+        new = [one for one in subjects if one not in self._listening]
+        for subject in new:
             self._listening[subject] = await self.client.subscribe(subject, cb=self._on_told)
+        for _ in range(2 if new else 0):
+            # The server listens for us before another connection stops to; the library's first ping goes out before
+            # what is still in its buffer.
+            await self.client.flush(_CONNECT_SECONDS)
 
     async def _on_told(self, message: Msg) -> None:
         self._heard(message.subject, message.data)

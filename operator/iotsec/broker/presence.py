@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import orjson
+import structlog
 
 from iotsec.broker.connection import SystemConnection, UnavailableError
 from iotsec.decide.advisories import (
@@ -31,12 +32,15 @@ from iotsec.decide.advisories import (
 )
 from iotsec.decide.presence import Presence
 
+log = structlog.get_logger()
+
 _PAGE = 512  # of connections: each comes with its JWT, so a page is about half a megabyte
 _PAGE_SECONDS = 2.0
 _READ_AGAIN_SECONDS = 600.0
 # Strangers decide how many logins are refused: reading their JWTs must not take all our time.
 _READ_REFUSALS = 200
 _HOSTS = 20
+_STRANGERS_SECONDS = 60.0
 # Two connections of ours hear everything while one takes over from the other, and not in the same order.
 _LATE_SECONDS = 60.0
 
@@ -50,20 +54,29 @@ class _Reading:
 
 
 class Strangers:
-    """Refused logins that were nobody's: how many, and from where."""
+    """Refused logins that were nobody's: how many, and from where; told of in the log now and then."""
 
     def __init__(self) -> None:
         self._hosts: Counter[str] = Counter()
+        self._told_at = float("-inf")
 
     def note(self, host: str) -> None:
         """Count one; of hosts only so many are told apart."""
         self._hosts[host if host in self._hosts or len(self._hosts) < _HOSTS else "others"] += 1
 
-    def take(self) -> dict[str, int]:
-        """Return how many came from where, most first, and begin anew."""
-        taken = dict(self._hosts.most_common())
+    def tell(self, hub: str) -> None:
+        """Say how many came from where, and begin anew; but not again so soon."""
+        now = asyncio.get_running_loop().time()
+        if not self._hosts or now - self._told_at < _STRANGERS_SECONDS:
+            return
+        self._told_at = now
+        hosts = dict(self._hosts.most_common())
         self._hosts.clear()
-        return taken
+        log.warning("logins of strangers refused", hub=hub, logins=sum(hosts.values()), hosts=hosts, action="presence")
+
+    def counted(self) -> dict[str, int]:
+        """Return how many came from where since that was told last."""
+        return dict(self._hosts)
 
 
 class Attendance:

@@ -1,6 +1,6 @@
 """Which namespaces may use an account: the Hub's own, all, or those with certain labels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from iotsec.api.accounts import Account, LabelRequirement, LabelSelector
 
@@ -11,6 +11,16 @@ def admits(account: Account, namespace: str, *, hub_namespace: str, labels: Mapp
     if namespaces.selector is not None:
         return selects(namespaces.selector, labels)
     return namespaces.from_ == "All" or namespace == hub_namespace
+
+
+def matching_nothing(accounts: Iterable[Account], namespaces: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the accounts whose selector takes none of these namespaces, which are given with their labels."""
+    selectors = {account.name: account.namespaces.selector for account in accounts}
+    return tuple(
+        name
+        for name, selector in selectors.items()
+        if selector is not None and not any(selects(selector, labels) for labels in namespaces.values())
+    )
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

@@ -19,7 +19,10 @@ PUSHED = "Pushed"
 CONFIG_WRITTEN = "ConfigWritten"
 CONNECTED = "Connected"
 ROTATING = "Rotating"
+REVOCATIONS_NEAR_LIMIT = "RevocationsNearLimit"
 ROTATION_WINDOW_MISSED = "RotationWindowMissed"
+RESTART_PENDING = "RestartPending"
+SELECTOR_MATCHES_NOTHING = "SelectorMatchesNothing"
 
 _MESSAGE_LIMIT = 1024
 
@@ -39,6 +42,7 @@ class Reason(StrEnum):
     HUB_NOT_FOUND = "HubNotFound"
     HUB_NOT_READY = "HubNotReady"
     NAMESPACE_NOT_ADMITTED = "NamespaceNotAdmitted"
+    NO_NAMESPACE = "NoNamespace"
     ACCOUNT_UNKNOWN = "AccountUnknown"
     ACCOUNT_REQUIRED = "AccountRequired"
     ROLE_UNKNOWN = "RoleUnknown"
@@ -50,12 +54,15 @@ class Reason(StrEnum):
     INVALID_ROTATION = "InvalidRotation"
     OVERLAP = "Overlap"
     NO_WINDOW_IN_TIME = "NoWindowInTime"
+    WORKLOAD_NOT_FOUND = "WorkloadNotFound"
+    RESTART_REFUSED = "RestartRefused"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     SECRET_REFUSED = "SecretRefused"  # noqa: S105 - the same
     TRUST_LOST = "TrustLost"
     DISTRIBUTED = "Distributed"
     NOT_DISTRIBUTED = "NotDistributed"
     REVOCATION_PENDING = "RevocationPending"
+    NEAR_LIMIT = "NearLimit"
     REVOCATIONS_FULL = "RevocationsFull"
     PUSH_REFUSED = "PushRefused"
     NATS_UNAVAILABLE = "NatsUnavailable"

@@ -57,51 +57,26 @@ def credential(
     around: Circumstances,
 ) -> Credential | MustRead:
     """Return the credential the identity should have, or that its Secret must be read first."""
-    lost = around.lost
     if current is None:
         key, public = _key(identity, granted, None, "", around.entropy)
-        first = _first(identity, granted, public, (lost,) if lost else (), around)
-        return _presented(identity, granted, first, key, around, action="re-key" if lost else "issue")
+        first = _first(identity, granted, public, (around.lost,) if around.lost else (), around)
+        return _presented(identity, granted, first, key, around, action="re-key" if around.lost else "issue")
     issued = current.issued
     next_time = occasion(identity, granted, current, issued, now=around.now) if issued else None
     why = _due(next_time, around.now)
     moves = current.deleting or current.name != around.secret_name
+    astray = around.lost is not None or moves or current.suspect
     if (
-        not (why or lost or moves or current.suspect)
+        not (why or astray)
         and issued is not None
         and current.finalized
         and issued.layout == presentation.layout(identity, granted, around.secret_name)
     ):
         return Credential(issued)
+    deadline = next_time.deadline if next_time is not None and why and not astray else None
     if contents is None:
-        waits = next_time is not None and why is not None and not (lost or moves or current.suspect)
-        return MustRead(next_time.deadline if waits and next_time else None)
-    data = data_of(contents.secret)
-    # Where the status knows of something later, the key in the Secret is an old one that came back: never again.
-    known = issued.key if issued is not None and lost is None else identity.status.get("publicKey", "")
-    held = presentation.held_key(data, known)
-    key, public = _key(identity, granted, held, known, around.entropy)
-    recovered = _recovered(identity, granted, data, public) if issued is None else None
-    if recovered is not None:
-        issued, lost = recovered, None
-        next_time = occasion(identity, granted, current, issued, now=around.now)
-        why = _due(next_time, around.now)
-    deadline = None
-    if issued is None or lost is not None or issued.key != public or issued.account != _account(granted):
-        ended = (*((lost,) if lost else ()), *(issued.everything() if issued else ()))
-        new = _first(identity, granted, public, ended, around, revision=issued.revision if issued else 0)
-        action = "re-key" if known and known != public else str(Why.REISSUE)
-    elif why is Why.ROTATE:
-        key, public = _key(identity, granted, None, "", around.entropy)
-        new, action = _rotated(granted, issued, public, around), str(why)
-    elif why is not None:
-        new, action = _again(granted, issued, around, why), str(why)
-    else:
-        new, action = issued, "repair" if current.suspect or moves else "re-present"
-    if issued is None or new.key != issued.key or (why is Why.RENEW and identity.spec.public_key):
-        new = replace(new, heeded=tokens_of(identity, current))
-    if next_time is not None and action == why:
-        deadline = next_time.deadline
+        return MustRead(deadline)
+    new, key, action = _from_contents(identity, granted, current, data_of(contents.secret), around)
     made = _presented(identity, granted, new, key, around, action=action)
     if moves or made.manifest is None:
         return made
@@ -109,6 +84,36 @@ def credential(
     if is_satisfied(contents.secret, manifest):
         return Credential(made.issued)
     return replace(made, manifest=manifest, moves=False, deadline=deadline)
+
+
+def _from_contents(
+    identity: Identity, granted: Grant, current: SecretFacts, data: Mapping[str, bytes], around: Circumstances
+) -> tuple[Issued, SigningKey | None, str]:
+    """Return what is to be issued, its key where that is ours to give out, and what is done, in a word."""
+    issued, lost = current.issued, around.lost
+    # Where the status knows of something later, the key in the Secret is an old one that came back: never again.
+    known = issued.key if issued is not None and lost is None else identity.status.get("publicKey", "")
+    key, public = _key(identity, granted, presentation.held_key(data, known), known, around.entropy)
+    recovered = _recovered(identity, granted, data, public) if issued is None else None
+    if recovered is not None:
+        issued, lost = recovered, None
+    if issued is None or lost is not None or issued.key != public or issued.account != _account(granted):
+        ended = (*((lost,) if lost else ()), *(issued.everything() if issued else ()))
+        first = _first(identity, granted, public, ended, around, revision=issued.revision if issued else 0)
+        action = "re-key" if known and known != public else str(Why.REISSUE)
+        return replace(first, heeded=tokens_of(identity, current)), key, action
+    why = _due(occasion(identity, granted, current, issued, now=around.now), around.now)
+    if why is None:
+        astray = current.suspect or current.deleting or current.name != around.secret_name
+        return issued, key, "repair" if astray else "re-present"
+    if why is Why.ROTATE:
+        key, public = _key(identity, granted, None, "", around.entropy)
+        new = replace(_rotated(granted, issued, public, around), heeded=tokens_of(identity, current))
+    else:
+        new = _again(granted, issued, around, why)
+    if why is Why.RENEW and identity.spec.public_key:
+        new = replace(new, heeded=tokens_of(identity, current))
+    return new, key, str(why)
 
 
 def _due(next_time: Occasion | None, now: int) -> Why | None:

@@ -1,11 +1,12 @@
 """A Hub's status: what its conditions say, and what is true of its accounts and servers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from iotsec.decide import conditions, names
 from iotsec.decide.conditions import Condition, Reason
+from iotsec.decide.ledger import MAX_REVOCATIONS, NEAR_LIMIT
 from iotsec.decide.times import rfc3339
 
 _NAMED = 10
@@ -50,6 +51,10 @@ class HubState:
     """What a server said against a JWT."""
     full: str = ""
     """Why a revocation could not be taken in."""
+    removed_roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Roles that left the spec while somebody has them, and who has."""
+    matching_nothing: Sequence[str] = ()
+    """Accounts whose namespace selector no namespace meets."""
 
 
 def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
@@ -60,7 +65,37 @@ def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
         return (*conditions.waiting(failed.reason, failed.message), *facts)
     if state.full:
         return (*conditions.stalled(Reason.REVOCATIONS_FULL, state.full), *facts)
-    return (*conditions.ready(facts[-1].message, reason=Reason.DISTRIBUTED), *facts)
+    facts = (*facts, *_warnings(state))
+    if state.removed_roles:
+        return (*conditions.stalled(Reason.ROLE_IN_USE, _still_had(state.removed_roles)), *facts)
+    message = next(fact.message for fact in facts if fact.type == conditions.PUSHED)
+    return (*conditions.ready(message, reason=Reason.DISTRIBUTED), *facts)
+
+
+def _warnings(state: HubState) -> tuple[Condition, ...]:
+    """Return what works and should be seen to all the same."""
+    return (*_near_limit(state), *_matching_nothing(state))
+
+
+def _matching_nothing(state: HubState) -> tuple[Condition, ...]:
+    if not state.matching_nothing:
+        return ()
+    message = (
+        f"no namespace has the labels that account {', '.join(sorted(state.matching_nothing))} asks for, so nobody can "
+        "be in it: label a namespace, or correct spec.accounts[].namespaces.selector"
+    )
+    return (Condition(conditions.SELECTOR_MATCHES_NOTHING, "True", Reason.NO_NAMESPACE, message),)
+
+
+def _near_limit(state: HubState) -> tuple[Condition, ...]:
+    near = sorted(account.name for account in state.accounts if account.revocations >= NEAR_LIMIT)
+    if not near:
+        return ()
+    message = (
+        f"account {', '.join(near)} revokes more than {NEAR_LIMIT} keys of the {MAX_REVOCATIONS} its JWT can carry: "
+        "give JWTs a shorter duration, or spread the fleet over several accounts"
+    )
+    return (Condition(conditions.REVOCATIONS_NEAR_LIMIT, "True", Reason.NEAR_LIMIT, message),)
 
 
 def hub_facts(hub: str, state: HubState) -> tuple[Condition, ...]:
@@ -123,13 +158,22 @@ def hub_status(
     }
 
 
+def _still_had(removed: Mapping[str, Sequence[str]]) -> str:
+    """Return why roles that left the spec have not gone yet."""
+    told = (f"role {role} by {_some(removed[role])}" for role in sorted(removed))
+    return f"still in use: {'; '.join(told)}: give them other roles first; until then they keep what they had"
+
+
 def in_use(identities: Sequence[str]) -> tuple[Condition, ...]:
     """Return the conditions of a Hub that cannot go yet: it names who still needs it."""
-    shown = ", ".join(sorted(identities)[:_NAMED])
-    more = f" and {len(identities) - _NAMED} more" if len(identities) > _NAMED else ""
     return conditions.waiting(
-        Reason.IN_USE, f"{len(identities)} identities still use this Hub: delete them first ({shown}{more})"
+        Reason.IN_USE, f"{len(identities)} identities still use this Hub: delete them first ({_some(identities)})"
     )
+
+
+def _some(identities: Sequence[str]) -> str:
+    more = f" and {len(identities) - _NAMED} more" if len(identities) > _NAMED else ""
+    return ", ".join(sorted(identities)[:_NAMED]) + more
 
 
 def not_retired(why: str) -> tuple[Condition, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from iotsec.decide import conditions, cutoff, names
+from iotsec.decide import conditions, cutoff, names, workload
 from iotsec.decide.conditions import Reason
 from iotsec.decide.credential import Circumstances, Credential, MustRead, credential
 from iotsec.decide.grant import Grant, grant
@@ -27,6 +27,7 @@ from iotsec.decide.refusal import RefusedError
 from iotsec.decide.secrets import SecretFacts, SecretManifest
 from iotsec.decide.views import Declared, HubView, Identity, Observed
 from iotsec.decide.way import check_way
+from iotsec.decide.workload import Restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Plan:
     """Secrets of ours to let go and delete."""
     revoke: tuple[Revocation, ...] = ()
     """What must be refused and is not yet, on every reachable server."""
+    restart: Restart | None = None
+    """The workload whose pods have yet to get what the Secret holds."""
     status: Mapping[str, Any] | None = None
     """The status as it should be; ``None`` where the object is about to go."""
     release: bool = False
@@ -119,21 +122,24 @@ def _plan_credential(
     wanted, settled = credential_conditions(hub, granted, issued, superseded)
     if not settled and nothing_learned(identity, hub, granted, issued=issued, pending=pending, reason=Reason.ISSUED):
         wanted = issued_conditions(granted)
+    status = identity_status(
+        identity,
+        (*wanted, *rotation_conditions(issued, coming, over=bool(over), now=now)),
+        now=now,
+        granted=(identity.id, granted.account_name, identity.role),
+        secret=secret_name(identity),
+        issued=issued,
+        renewal=coming.due,
+    )
+    restart = workload.owed(identity, issued)
     return Plan(
         add_finalizer=not identity.finalized,
         deadline=made.deadline,
         write=_write(made, current),
         drop=(*((current,) if made.moves and current else ()), *(s for s in stale if not abandoned[s.uid])),
         revoke=pending,
-        status=identity_status(
-            identity,
-            (*wanted, *rotation_conditions(issued, coming, over=bool(over), now=now)),
-            now=now,
-            granted=(identity.id, granted.account_name, identity.role),
-            secret=secret_name(identity),
-            issued=issued,
-            renewal=coming.due,
-        ),
+        restart=restart,
+        status=workload.with_restart(status, identity, restart),
         due=min(filter(None, (coming.due, issued.next_end(now)))),
         settled=settled and not over,
         action=made.action,
@@ -201,7 +207,7 @@ def _plan_refusal(
         revoke=pending,
         status=identity_status(
             identity,
-            make(error.reason, error.message),
+            (*make(error.reason, error.message), *workload.pending_conditions(identity, issued, error.reason)),
             now=now,
             secret=current.name if current else "",
             issued=issued,

@@ -14,7 +14,10 @@ from iotsec.decide.times import rfc3339
 from iotsec.decide.views import Declared, HubView
 
 # What a lost Secret is revoked by, and by whom an id is held.
-_KEPT = ("id", "account", "role", "publicKey", "keyIssuedAt", "issuedAt", "expiresAt", "revision", "rotated", *FIELDS)
+_KEPT = (
+    *("id", "account", "role", "publicKey", "keyIssuedAt", "issuedAt", "expiresAt", "revision"),
+    *("rotated", "restartedAt", *FIELDS),
+)
 
 _CREDENTIALS = Condition(conditions.CREDENTIALS_ISSUED, "True", Reason.ISSUED, "The Secret holds a valid credential")
 

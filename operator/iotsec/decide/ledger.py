@@ -16,7 +16,13 @@ from iotsec.nats.keys import KeyType
 # 94 bytes each in the account JWT, whose ceiling is 1 MiB (jwt v2 decoder.go, MaxTokenSize).
 MAX_REVOCATIONS = 10_500
 
+NEAR_LIMIT = MAX_REVOCATIONS * 4 // 5
+
 _PRUNE_IN_BULK = 500  # expired entries alone are worth a push only in such numbers
+CLOCK_LAG_SECONDS = 300  # seconds by which a server's clock may be behind: it accepts an expired JWT for as long
+
+EVERYBODY = "*"
+"""The key of the entry that is about every user (jwt v2 ``account_claims.go``, ``RevocationList``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +52,13 @@ class Ledger:
     """What each role granted when ``issued_at`` was issued, as JSON: one that leaves the spec while in use goes on."""
 
     def covers(self, revocation: Revocation) -> bool:
-        """Tell whether this revocation, or a later one of the same key, is in."""
-        entry = self.entries.get(revocation.key)
-        return entry is not None and entry[0] >= revocation.at
+        """Tell whether this revocation, or a later and longer one of the same key or of everybody, is in."""
+        found = (self.entries.get(key) for key in (revocation.key, EVERYBODY))
+        return any(e is not None and e[0] >= revocation.at and e[1] >= revocation.until for e in found)
 
     def revoked_at(self, key: str) -> int:
         """Return the instant up to which the key's JWTs are dead, 0 where none is."""
-        entry = self.entries.get(key)
-        return entry[0] if entry else 0
+        return max(self.entries[entry][0] if entry in self.entries else 0 for entry in (key, EVERYBODY))
 
     def revocations(self) -> dict[str, int]:
         """Return what the account JWT says of it: key → the instant up to which its JWTs are dead."""
@@ -101,7 +106,7 @@ def with_revocations(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) 
 
     """
     entries = dict(ledger.with_taken_in(r for r in wanted if r.until >= now).entries)
-    expired = [key for key, (_, until) in entries.items() if until < now]
+    expired = [key for key, (_, until) in entries.items() if until + CLOCK_LAG_SECONDS < now]
     if entries == ledger.entries and len(expired) < _PRUNE_IN_BULK:
         return ledger
     for key in expired:
@@ -114,15 +119,21 @@ def with_revocations(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) 
     return replace(ledger, entries=MappingProxyType(entries))
 
 
-def merged_with_server(ledger: Ledger, *, server_issued_at: int, revocations: Mapping[str, int], until: int) -> Ledger:
-    """Take over what a newer JWT of ours on a server revokes: a lost ledger must never revive a credential."""
+def merged_with_server(
+    ledger: Ledger, *, server_issued_at: int, revocations: Mapping[str, int], until: int, oldest: int | None
+) -> Ledger:
+    """Take over what a newer JWT of ours on a server revokes: a lost ledger must never revive a credential.
+
+    What it says of everybody counts up to ``oldest``, when the oldest JWT was issued that must go on working: beyond,
+    it is not by us. Where that is not known it counts as it is, and who should work is issued another JWT.
+    """
     if server_issued_at <= ledger.issued_at:
         return ledger
     entries = dict(ledger.entries)
-    for key, at in revocations.items():
+    for key, revoked_at in revocations.items():
         known_at, known_until = entries.get(key, (0, 0))
-        # We revoke users and nothing else: "*", which is every user, came from somebody else's hand.
-        if key.startswith(KeyType.USER) and at > known_at:
+        at = revoked_at if key != EVERYBODY else min(revoked_at, oldest - 1 if oldest is not None else revoked_at)
+        if (key.startswith(KeyType.USER) or key == EVERYBODY) and at > known_at:
             entries[key] = (at, max(known_until, until))
     # The digest no longer stands: the next issue gets an iat above the server's.
     return replace(ledger, issued_at=server_issued_at, digest="", entries=MappingProxyType(entries))

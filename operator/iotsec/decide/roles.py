@@ -170,8 +170,7 @@ def without_system(permissions: Permissions) -> Permissions:
 
 
 def _deny_system(allow: Iterable[str], deny: tuple[str, ...]) -> tuple[str, ...]:
-    # A template starts with `{id}`, which is never `$SYS`.
-    reaches = any(subjects.reaches_system(entry.split(" ")[0]) for entry in allow if "{" not in entry)
+    reaches = any(subjects.reaches_system(entry.split(" ")[0]) for entry in allow)
     return (*deny, "$SYS.>") if reaches and "$SYS.>" not in deny else deny
 
 

@@ -58,6 +58,12 @@ def window_fault(declared: DeclaredWindow) -> str:
     return check_window(declared.cron, seconds(declared.duration), declared.time_zone)
 
 
+def hub_window_fault(spec: HubSpec) -> str:
+    """Return what is wrong with the first of a Hub's windows that is none; empty where there is no such window."""
+    faults = ((number, window_fault(declared)) for number, declared in enumerate(spec.rotation.windows))
+    return next((f"spec.rotation.windows[{number}]: {fault}" for number, fault in faults if fault), "")
+
+
 def seconds(duration: timedelta) -> int:
     """Return whole seconds."""
     return int(duration.total_seconds())

@@ -13,11 +13,13 @@ import structlog
 from iotsec.broker.connection import UnavailableError
 from iotsec.broker.distribution import Distribution
 from iotsec.decide.account import AccountToken, issue_account, retirement_token
-from iotsec.decide.ledger import Ledger, LedgerFullError, merged_with_server, with_revocations
+from iotsec.decide.compaction import COMPACT_FROM, compacted, oldest_in_use
+from iotsec.decide.ledger import EVERYBODY, Ledger, LedgerFullError, merged_with_server, with_revocations
 from iotsec.decide.secrets import Owner
 from iotsec.decide.server_trust import system_token
 from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
+from iotsec.kube.secret_cache import SecretCache
 from iotsec.nats import jwt
 from iotsec.nats.claims import AccountClaims, signing_key_of
 
@@ -36,8 +38,9 @@ _ADOPTED_FOR_SECONDS = 3650 * 86_400
 class AccountPusher:
     """Brings the accounts of a Hub to its servers."""
 
-    def __init__(self, secrets: HubSecrets, *, clock: Callable[[], int]) -> None:
+    def __init__(self, secrets: HubSecrets, cache: SecretCache, *, clock: Callable[[], int]) -> None:
         self._secrets = secrets
+        self._cache = cache
         self._clock = clock
 
     async def distribute(self, hub: HubRuntime, owner: Owner) -> bool:
@@ -153,7 +156,7 @@ class AccountPusher:
         """Keep what was asked for though no server can be told; nothing is signed before one can."""
         account = hub.accounts[name]
         try:
-            ledger = with_revocations(account.ledger, account.requested.values(), now=self._clock())
+            ledger = self._with_requested(hub, name, account.ledger)
         except LedgerFullError as error:
             account.full = str(error)
             return
@@ -171,7 +174,7 @@ class AccountPusher:
         now = self._clock()
         known = replace(account.ledger, digest="") if anew else account.ledger
         try:
-            token = self._sign(hub, name, with_revocations(known, account.requested.values(), now=now), now)
+            token = self._sign(hub, name, self._with_requested(hub, name, known), now)
             account.full = ""
         except (LedgerFullError, jwt.TokenTooLarge) as error:
             account.full = str(error)
@@ -181,6 +184,25 @@ class AccountPusher:
         account.settle(now)
         account.token = token
         return token
+
+    def _with_requested(self, hub: HubRuntime, name: str, known: Ledger) -> Ledger:
+        """Take in what was asked for, in a ledger that is kept small.
+
+        Raises:
+            LedgerFullError: there is more than an account JWT can carry.
+
+        """
+        account, now = hub.accounts[name], self._clock()
+        if len(known.entries) + len(account.requested) >= COMPACT_FROM:
+            known = compacted(known, oldest=self._oldest(hub, name))
+        return with_revocations(known, account.requested.values(), now=now)
+
+    def _oldest(self, hub: HubRuntime, name: str) -> int | None:
+        """Return when the oldest JWT was issued that must go on working."""
+        if hub.trust is None:
+            return None
+        public, place = hub.trust.accounts[name].public, f"{hub.key.namespace}/{hub.key.name}"
+        return oldest_in_use(self._cache, account=public, hub=place, now=self._clock())
 
     def _sign(self, hub: HubRuntime, name: str, ledger: Ledger, now: int) -> AccountToken:
         if hub.trust is None:
@@ -209,6 +231,7 @@ class AccountPusher:
                 server_issued_at=issued_at,
                 revocations=claims.revocations,
                 until=self._clock() + _ADOPTED_FOR_SECONDS,
+                oldest=self._oldest(hub, name) if EVERYBODY in claims.revocations else None,
             )
             if merged != account.ledger:
                 log.warning("newer account JWT found on a server", hub=str(hub.key), account=name, action="adopt")

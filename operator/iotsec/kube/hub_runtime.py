@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from iotsec.api.hub import HubSpec
+from iotsec.api.hub import Hub, HubSpec
+from iotsec.api.model import SpecError
 from iotsec.broker.connection import SystemConnection
 from iotsec.broker.distribution import Distribution, Servers
 from iotsec.broker.presence import Attendance
 from iotsec.decide import hub as hub_decisions
-from iotsec.decide import trust
+from iotsec.decide import sharing, trust
 from iotsec.decide.account import AccountDefinition, AccountToken
+from iotsec.decide.admission import matching_nothing
 from iotsec.decide.cutoff import merged
 from iotsec.decide.definition import declared_roles, definition
 from iotsec.decide.ledger import Ledger, Revocation
@@ -52,13 +54,22 @@ class HubRuntime:
     """One Hub in memory. Nothing here is worth saving: a restart reads all of it back."""
 
     def __init__(
-        self, key: Key, uid: str, *, changed: Callable[[], None], mint: Callable[["HubRuntime"], bytes]
+        self,
+        key: Key,
+        uid: str,
+        *,
+        namespaces: Mapping[str, Mapping[str, str]],
+        changed: Callable[[], None],
+        mint: Callable[["HubRuntime"], bytes],
     ) -> None:
-        """Prepare; ``changed`` is called when the connection or the servers change."""
+        """Prepare; ``changed`` is called when the connection or the servers change, ``namespaces`` are their labels."""
         self.key = key
         self.uid = uid
         """Of the very object: another Hub of this name has other keys."""
         self.spec: HubSpec | None = None
+        """The last that had no fault."""
+        self.fault = ""
+        """What is wrong with the one there is now."""
         self.generation = 0
         self.seeds: TrustSeeds | None = None
         self.trust: trust.TrustRoot | None = None
@@ -66,6 +77,8 @@ class HubRuntime:
         """What the roles grant that identities of each account may have."""
         self.definitions: Mapping[str, AccountDefinition] = {}
         """What each account's JWT is to say."""
+        self.removed_roles: Mapping[str, list[str]] = {}
+        """Roles that left the spec while somebody has them, and who has."""
         self.system_jwt = ""
         self.config: Mapping[str, bytes] = {}
         self.accounts: dict[str, AccountRuntime] = {}
@@ -83,6 +96,7 @@ class HubRuntime:
         """Identities to look at again when anything here changes."""
         self.attendance: Attendance | None = None
         """Who is connected, where presence is kept."""
+        self._namespaces = namespaces
         self._changed = changed
         self.connection = SystemConnection(
             hub=f"{key.namespace}/{key.name}",
@@ -93,6 +107,24 @@ class HubRuntime:
         )
         self.servers = Servers(self.connection)
         self._task: asyncio.Task[None] | None = None
+
+    def specify(self, hub: Hub, *, known: bool) -> HubSpec:
+        """Take in the spec, and return what to go by: one with a fault changes nothing of what is there.
+
+        ``known`` tells whether there ever was anything. An operator that starts does not know what was right before:
+        it leaves out what cannot be, for credentials must go on ending and being renewed.
+
+        Raises:
+            SpecError: it has a fault, and nothing is there.
+
+        """
+        if self.generation != hub.metadata.generation:
+            self.fault = sharing.fault(hub.spec)
+        if self.fault and self.spec is None and not known:
+            raise SpecError("", self.fault)
+        if not self.fault or self.spec is None:
+            self.spec = sharing.sound(hub.spec) if self.fault else hub.spec
+        return self.spec
 
     def define(self) -> None:
         """Work out what the accounts are to be, from the spec and the keys as they are now."""
@@ -152,6 +184,7 @@ class HubRuntime:
                     for name, account in self.accounts.items()
                 }
             ),
+            namespaces=self._namespaces,
             problem=self.connection.problem,
         )
         changed = self.view != view
@@ -188,6 +221,8 @@ class HubRuntime:
             refused=self.connection.refused,
             push_error=next((a.distribution.error for a in everyone if a.distribution and a.distribution.error), ""),
             full=next((a.full for a in everyone if a.full), ""),
+            removed_roles=self.removed_roles,
+            matching_nothing=matching_nothing(self.spec.accounts, self._namespaces) if self.spec else (),
         )
 
     def _account_of(self, public: str) -> AccountRuntime | None:

@@ -11,6 +11,8 @@ from iotsec.broker.connection import UnavailableError
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import names, trust
 from iotsec.decide.conditions import Condition, Reason
+from iotsec.decide.definition import Users, removed_in_use
+from iotsec.decide.rotation_policy import hub_window_fault
 from iotsec.decide.secrets import Owner
 from iotsec.decide.seeds import TrustDamagedError
 from iotsec.kube.accounts import PRESENCE_SECONDS, AccountPusher
@@ -22,6 +24,7 @@ from iotsec.kube.hub_secrets import HubSecrets, SecretTakenError, TrustMissingEr
 from iotsec.kube.hub_status import HubRecord, HubTeller
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.keys import Key
+from iotsec.kube.namespaces import Namespaces
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS
@@ -42,6 +45,7 @@ class Hubs:
         client: Client,
         queue: WorkQueue[Key],
         identities: IdentityCache,
+        namespaces: Namespaces,
         presences: Presences,
         secrets: HubSecrets,
         pusher: AccountPusher,
@@ -52,6 +56,7 @@ class Hubs:
         self._client = client
         self._queue = queue
         self._identities = identities
+        self._namespaces = namespaces
         self._presences = presences
         self._secrets = secrets
         self._pusher = pusher
@@ -83,6 +88,12 @@ class Hubs:
         key = Key(HUBS.kind, namespace, name)
         if self._records.pop(key, None) is not None:
             self._queue.add(key)
+
+    def namespaces_changed(self) -> None:
+        """Take in that namespaces have other labels: a selector may match none now, or one at last."""
+        for key, runtime in self._runtimes.items():
+            if runtime.spec is not None and any(account.namespaces.selector for account in runtime.spec.accounts):
+                self._queue.add(key)
 
     def secret_changed(self, namespace: str, name: str) -> None:
         """Take in that somebody touched a Secret of a Hub, or that one of a Hub that is gone was found."""
@@ -134,7 +145,14 @@ class Hubs:
         if not record.ending and names.FINALIZER not in hub.metadata.finalizers:
             await add_finalizer(self._client, HUBS, key.namespace, key.name)
         respecified = runtime.generation != hub.metadata.generation
-        runtime.spec = hub.spec
+        spec = runtime.specify(hub, known=bool(record.status.get("operatorPublicKey")))
+        users: Users = {}
+        if runtime.stale or respecified or runtime.removed_roles:
+            users = self._identities.role_users((key.namespace, key.name))
+            removed = removed_in_use(spec, users)
+            # The key of a role that left the spec goes with the last who has it.
+            runtime.stale |= removed.keys() != runtime.removed_roles.keys()
+            runtime.removed_roles = removed
         if runtime.stale or respecified:
             runtime.stale = False  # from here on: what changes while we read is read again
             try:
@@ -142,7 +160,7 @@ class Hubs:
                     runtime,
                     _owner(record),
                     known=trust.known_keys(record.status),
-                    users=self._identities.role_users((key.namespace, key.name)),
+                    users=users,
                     ending=record.ending,
                     now=self._clock(),
                 )
@@ -153,6 +171,8 @@ class Hubs:
             finally:
                 if runtime.trust is not None:
                     runtime.connect()
+        if fault := runtime.fault or hub_window_fault(hub.spec):
+            raise SpecError("", fault)  # it goes on with what was right
 
     async def _serve(self, record: HubRecord, runtime: HubRuntime) -> None:
         """Tell the servers, the identities and the user how things stand."""
@@ -182,7 +202,13 @@ class Hubs:
             self._former.append(runtime)
             runtime = None
         if runtime is None:
-            runtime = HubRuntime(key, uid, changed=lambda: self._queue.add(key), mint=self._mint)
+            runtime = HubRuntime(
+                key,
+                uid,
+                namespaces=self._namespaces.labels,
+                changed=lambda: self._queue.add(key),
+                mint=self._mint,
+            )
             self._runtimes[key] = runtime
         return runtime
 

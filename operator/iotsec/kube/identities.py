@@ -26,6 +26,7 @@ from iotsec.kube.revoking import ask_to_revoke
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.turns import Turns
+from iotsec.kube.workloads import Workloads
 
 log = structlog.get_logger()
 
@@ -49,6 +50,7 @@ class Identities:
         writer: SecretWriter,
         hubs: Hubs,
         reporter: IdentityReporter,
+        workloads: Workloads,
         turns: Turns,
         clock: Callable[[], int],
         entropy: Callable[[], bytes],
@@ -60,6 +62,7 @@ class Identities:
         self._writer = writer
         self._hubs = hubs
         self._reporter = reporter
+        self._workloads = workloads
         self._turns = turns
         self._clock = clock
         self._entropy = entropy
@@ -151,6 +154,7 @@ class Identities:
         if plan.release:
             await remove_finalizer(self._client, resource, key.namespace, key.name, uid=identity.uid)
         else:
+            plan = await self._workloads.restart(key, identity, plan)
             await self._reporter.tell(key, identity, plan, hub)
         if plan.due is not None:
             self._queue.add_after(key, plan.due - self._clock())

@@ -72,6 +72,7 @@ class IdentityCache:
         self._by_hub: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
         self._by_id: defaultdict[tuple[tuple[str, str], str], set[Key]] = defaultdict(set)
         self._by_key: defaultdict[tuple[tuple[str, str], str], set[Key]] = defaultdict(set)
+        self._by_namespace: defaultdict[str, set[Key]] = defaultdict(set)
 
     def get(self, key: Key) -> Record | None:
         """Return the record of one identity."""
@@ -87,6 +88,14 @@ class IdentityCache:
     def asking(self, hub: tuple[str, str], *, id_: str, public_key: str) -> set[Key]:
         """Return who asks for an id or a public key in a Hub, or has it."""
         return self._by_id.get((hub, id_), set()) | self._by_key.get((hub, public_key), set())
+
+    def touched_by_namespace(self, namespace: str) -> set[Key]:
+        """Return the identities of a namespace, and those elsewhere that share an id or a public key with one."""
+        found: set[Key] = set()
+        for key in self._by_namespace.get(namespace, ()):
+            found.add(key)
+            found |= self._sharing(self._records[key])
+        return found
 
     def role_users(self, hub: tuple[str, str]) -> dict[tuple[str, str], list[str]]:
         """Return who was granted which role in which account of a Hub, by their statuses."""
@@ -109,6 +118,7 @@ class IdentityCache:
         if before is not None and _claims(before) != _claims(record):
             concerned = self._unindex(key, before)
         self._records[key] = record
+        self._by_namespace[key.namespace].add(key)
         self._index(key, record)
         if before is not None and record.deleting and not before.deleting:
             concerned |= self._sharing(record)  # they wait for it now, and were told to change something before
@@ -121,6 +131,7 @@ class IdentityCache:
     def remove(self, key: Key) -> set[Key]:
         """Forget an identity; return whom that may have set free."""
         record = self._records.pop(key, None)
+        _discard(self._by_namespace, key.namespace, key)
         return self._unindex(key, record) if record else set()
 
     def wrote_status(self, key: Key, status: Mapping[str, Any]) -> None:

@@ -24,7 +24,10 @@ log = structlog.get_logger()
 
 
 class Informer:
-    """Keeps ``upsert`` and ``gone`` told of one resource; ``gone`` gets namespace and name, once for each that goes."""
+    """Keeps ``upsert`` and ``gone`` told of one resource.
+
+    ``gone`` gets namespace and name, once for each that goes; the namespace is empty where there is none.
+    """
 
     def __init__(
         self,
@@ -73,9 +76,8 @@ class Informer:
             self._resource, selector=self._selector, metadata_only=self._metadata_only
         ):
             for item in items:
-                metadata = item["metadata"]
-                seen.add((metadata["namespace"], metadata["name"]))
-                self._known.add((metadata["namespace"], metadata["name"]))
+                seen.add(_identifier(item))
+                self._known.add(_identifier(item))
                 self._tell(item)
         for namespace, name in self._known - seen:
             self._gone(namespace, name)
@@ -87,11 +89,10 @@ class Informer:
         with suppress(asyncio.IncompleteReadError):
             async for event in events:
                 item = event["object"]
-                metadata = item["metadata"]
-                version = metadata["resourceVersion"]
+                version = item["metadata"]["resourceVersion"]
                 if event["type"] == "BOOKMARK":
                     continue
-                identifier = (metadata["namespace"], metadata["name"])
+                identifier = _identifier(item)
                 if event["type"] == "DELETED":
                     self._known.discard(identifier)
                     self._gone(*identifier)
@@ -105,6 +106,10 @@ class Informer:
         try:
             self._upsert(item)
         except Exception:
-            metadata = item["metadata"]
-            name = f"{self._resource.kind} {metadata['namespace']}/{metadata['name']}"
+            name = f"{self._resource.kind} {'/'.join(filter(None, _identifier(item)))}"
             log.exception("object cannot be read", object=name, action="watch")
+
+
+def _identifier(item: Object) -> tuple[str, str]:
+    metadata = item["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]

@@ -35,7 +35,6 @@ _SETTLE_SECONDS = 1.0  # who tries several times in a row is not written of at t
 _RETRY_SECONDS = 1.0
 # A device may be faster with its creds than the status that tells its key.
 _CLAIM_SECONDS = 60.0
-_STRANGERS_SECONDS = 60.0
 _TOLD = tuple(f'"{name}":'.encode() for name in FIELDS)
 
 
@@ -50,7 +49,6 @@ class _Watched:
     """The users that each identity is, of those something is known of."""
     unclaimed: dict[User, float] = field(default_factory=dict)
     """Users that no identity is, and since when; by the event loop's clock."""
-    strangers_told: float = float("-inf")
     task: asyncio.Task[None] | None = None
 
     def issuers(self) -> Issuers:
@@ -69,13 +67,18 @@ class Presences:
         clock: Callable[[], int],
         writes_per_second: float,
         pace_seconds: float = _PACE_SECONDS,
+        settle_seconds: float = _SETTLE_SECONDS,
     ) -> None:
-        """Prepare; ``pace_seconds`` lie at least between two writes of one identity's status."""
+        """Prepare.
+
+        ``pace_seconds`` lie at least between two writes of one identity's status, ``settle_seconds`` before the first.
+        """
         self._client = client
         self._cache = cache
         self._clock = clock
         self._pause = 1 / writes_per_second
         self._pace = pace_seconds
+        self._settle = settle_seconds
         self._queue: WorkQueue[Key] = WorkQueue()
         self._watched: dict[Key, _Watched] = {}
         self._swept: set[Key] = set()
@@ -160,7 +163,7 @@ class Presences:
                 if known_again:
                     self._check(watched)
                 self._claim(watched)
-                self._tell_of_strangers(watched)
+                attendance.strangers.tell(f"{hub.key.namespace}/{hub.key.name}")
         finally:
             if hub.attendance is None:  # it may have been switched on again already
                 await attendance.leave()
@@ -195,20 +198,6 @@ class Presences:
                     watched.attendance.strangers.note(presence.denied.host)
                 watched.attendance.drop(user, presence)
 
-    def _tell_of_strangers(self, watched: _Watched) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - watched.strangers_told < _STRANGERS_SECONDS:
-            return
-        if hosts := watched.attendance.strangers.take():
-            watched.strangers_told = now
-            log.warning(
-                "logins of strangers refused",
-                hub=str(watched.hub.key),
-                logins=sum(hosts.values()),
-                hosts=hosts,
-                action="presence",
-            )
-
     def _whose(self, hub: HubRuntime, user: User) -> Key | None:
         """Tell which identity a user is: the one that has its key, before one that has its id."""
         found: Key | None = None
@@ -222,7 +211,7 @@ class Presences:
 
     def _schedule(self, key: Key) -> None:
         now = asyncio.get_running_loop().time()
-        due = max(now + _SETTLE_SECONDS, self._written.get(key, float("-inf")) + self._pace)
+        due = max(now + self._settle, self._written.get(key, float("-inf")) + self._pace)
         self._queue.add_after(key, due - now)
 
     async def _write_out(self) -> None:

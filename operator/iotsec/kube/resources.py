@@ -7,7 +7,7 @@ from iotsec.api.meta import GROUP, VERSION
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A namespaced resource of the API server."""
+    """A resource of the API server; the objects of one that is cluster-scoped have no namespace."""
 
     group: str
     version: str
@@ -33,5 +33,6 @@ HUBS = Resource(GROUP, VERSION, "hubs", "Hub")
 DEVICES = Resource(GROUP, VERSION, "devices", "Device")
 MODULES = Resource(GROUP, VERSION, "modules", "Module")
 CLIENTS = Resource(GROUP, VERSION, "clients", "Client")
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
