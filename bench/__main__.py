@@ -21,8 +21,7 @@ from testbed.control_plane import ControlPlane
 
 async def measure(plane: ControlPlane, directory: Path, groups: list[str], scale: float) -> None:
     """Print the figures of these groups."""
-    async with Session(plane.kubeconfig) as session:
-        site = Site(plane, session, directory, scale=scale)
+    async with Session(plane.kubeconfig) as session, Site(plane, session, directory, scale=scale) as site:
         for group in groups:
             began = time.monotonic()
             progress(f"{group} …")

@@ -1,6 +1,7 @@
 """The arithmetic of measurements, pure."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 
@@ -41,6 +42,15 @@ def slope(first: tuple[float, float], second: tuple[float, float]) -> float:
     if x1 == x2:
         raise ValueError("a slope needs two different points")
     return (y2 - y1) / (x2 - x1)
+
+
+def counts_within(times: Sequence[float], *, window: float) -> list[int]:
+    """How many of these moments each window holds that begins with one of them, that one included; its end is not in.
+
+    No window of this length, wherever it begins, holds more than the largest of them.
+    """
+    moments = sorted(times)
+    return [bisect_left(moments, moment + window) - first for first, moment in enumerate(moments)]
 
 
 def quiet_since(samples: Sequence[tuple[float, float]], *, window: float, share: float) -> float | None:

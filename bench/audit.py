@@ -1,6 +1,9 @@
-"""Counts the writes of a program in the API server's audit log."""
+"""Reads the writes of a program from the API server's audit log."""
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -11,6 +14,24 @@ OPERATOR = "iotsec/"
 _WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One request that may change something."""
+
+    verb: str
+    resource: str
+    """With its subresource, such as `devices/status`."""
+    name: str
+    """Of the object; empty where the API server does not tell."""
+    received_at: float
+    """When the API server received it, in unix seconds."""
+
+    @property
+    def what(self) -> str:
+        """Verb and resource, such as `create secrets`."""
+        return f"{self.verb} {self.resource}"
+
+
 class AuditLog:
     """The audit log from one moment on. Each request is one line, written before its answer is sent."""
 
@@ -18,16 +39,19 @@ class AuditLog:
         self._path = path
         self._start = path.stat().st_size
 
-    def writes(self, agent: str = OPERATOR) -> Counter[str]:
-        """Count who's writes there were, by verb and resource, such as `create secrets` or `patch devices/status`."""
+    def each_write(self, agent: str = OPERATOR) -> list[Write]:
+        """List who's writes there were."""
         with self._path.open("rb") as log:
             log.seek(self._start)
-            return count_writes(log.read(), agent)
+            return list(writes_in(log.read(), agent))
+
+    def writes(self, agent: str = OPERATOR) -> Counter[str]:
+        """Count who's writes there were, by verb and resource, such as `create secrets` or `patch devices/status`."""
+        return Counter(write.what for write in self.each_write(agent))
 
 
-def count_writes(lines: bytes, agent: str) -> Counter[str]:
-    """Count the writes of those whose User-Agent begins so; the last line may be half written."""
-    found: Counter[str] = Counter()
+def writes_in(lines: bytes, agent: str) -> Iterator[Write]:
+    """Yield the writes of those whose User-Agent begins so; the last line may be half written."""
     for line in lines.splitlines(keepends=True):
         if agent.encode() not in line or not line.endswith(b"\n"):
             continue
@@ -37,6 +61,9 @@ def count_writes(lines: bytes, agent: str) -> Counter[str]:
         if not event.get("userAgent", "").startswith(agent):
             continue
         target = event.get("objectRef") or {}
-        resource = "/".join(part for part in (target.get("resource"), target.get("subresource")) if part)
-        found[f"{event['verb']} {resource}"] += 1
-    return found
+        yield Write(
+            verb=event["verb"],
+            resource="/".join(part for part in (target.get("resource"), target.get("subresource")) if part),
+            name=target.get("name", ""),
+            received_at=datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp(),
+        )

@@ -1,6 +1,7 @@
-"""Sees when each Device becomes Ready, and when it is gone."""
+"""Sees when each Device becomes Ready, when its credential is renewed, and when it is gone."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,9 +30,10 @@ class _Seen:
             if not missing and not done.done():
                 done.set_result(None)
 
-    async def wait(self, names: Iterable[str]) -> float:
+    async def wait(self, names: Iterable[str], *, within: float | None = None) -> float:
         wanted = list(names)
-        within = _PATIENCE_SECONDS + len(wanted) / _SLOWEST_RATE
+        if within is None:
+            within = _PATIENCE_SECONDS + len(wanted) / _SLOWEST_RATE
         missing = {name for name in wanted if name not in self.at}
         done = asyncio.get_running_loop().create_future()
         if not missing:
@@ -58,6 +60,8 @@ class DeviceWatch:
         self._namespace = namespace
         self._ready = _Seen("Ready")
         self._gone = _Seen("gone")
+        self._renewed = _Seen("renewed")
+        self._expires: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -78,6 +82,16 @@ class DeviceWatch:
         """Wait until all of these are gone; return when the last of them was, in unix seconds."""
         return await self._gone.wait(names)
 
+    async def wait_renewed(self, names: Iterable[str], *, within: float) -> dict[str, float]:
+        """Wait until each of these ends at another time than at first; return when each was seen so, in unix seconds.
+
+        What took longer than `within` seconds is missing in the answer.
+        """
+        wanted = list(names)
+        with contextlib.suppress(TimeoutError):
+            await self._renewed.wait(wanted, within=within)
+        return {name: self._renewed.at[name] for name in wanted if name in self._renewed.at}
+
     async def _follow(self, version: str) -> None:
         try:
             await self._read(version)
@@ -93,11 +107,15 @@ class DeviceWatch:
             name = item["metadata"]["name"]
             if event["type"] == "DELETED":
                 self._gone.see(name, now)
-            elif name not in self._ready.at and is_ready(item):
+                continue
+            if name not in self._ready.at and is_ready(item):
                 self._ready.see(name, now)
+            end = (item.get("status") or {}).get("expiresAt")
+            if end and name not in self._renewed.at and self._expires.setdefault(name, end) != end:
+                self._renewed.see(name, now)
 
     def _fail(self, error: Exception) -> None:
-        for seen in (self._ready, self._gone):
+        for seen in (self._ready, self._gone, self._renewed):
             for _, done in seen.waiting:
                 if not done.done():
                     done.set_exception(error)

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +17,53 @@ class ProgramFailedError(RuntimeError):
     """A program of ours ended with an error; what it said is on stderr."""
 
 
-async def run_program(module: str, *arguments: str | Path) -> dict[str, Any]:
-    """Run a module to its end and return the JSON object it printed; one that is not waited for is killed."""
+class Program:
+    """A module that runs, and ends by itself or when its standard input does."""
+
+    def __init__(self, module: str, process: asyncio.subprocess.Process) -> None:
+        self._module = module
+        self._process = process
+
+    async def result(self) -> dict[str, Any]:
+        """End its standard input, wait for its own end, and return the JSON object it printed.
+
+        Raises:
+            ProgramFailedError: it ended with an error.
+
+        """
+        output, _ = await self._process.communicate()
+        if self._process.returncode:
+            raise ProgramFailedError(f"{self._module} ended with exit code {self._process.returncode}")
+        result: dict[str, Any] = orjson.loads(output)
+        return result
+
+
+@asynccontextmanager
+async def running(module: str, *arguments: str | Path) -> AsyncIterator[Program]:
+    """Have a module run; one whose result is not waited for is killed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *map(str, arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", module, *map(str, arguments)),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
-        output, _ = await process.communicate()
+        yield Program(module, process)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    if process.returncode:
-        raise ProgramFailedError(f"{module} ended with exit code {process.returncode}")
-    result: dict[str, Any] = orjson.loads(output)
-    return result
 
 
-async def run_feeder(admin: Path, namespace: str, count: int, *, first: int = 0) -> dict[str, Any]:
+async def run_program(module: str, *arguments: str | Path) -> dict[str, Any]:
+    """Run a module to its end and return the JSON object it printed; one that is not waited for is killed."""
+    async with running(module, *arguments) as program:
+        return await program.result()
+
+
+async def run_feeder(admin: Path, namespace: str, count: int, *, first: int = 0, role: str = "") -> dict[str, Any]:
     """Create Devices as fast as can be; the answer says when it `began` and `ended`, in unix seconds."""
     return await run_program(
         "bench.feeder",
         *("--kubeconfig", admin, "--namespace", namespace, "--count", str(count), "--first", str(first)),
+        *("--role", role),
     )

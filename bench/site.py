@@ -2,12 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.audit import AuditLog
 from bench.device_watch import DeviceWatch
@@ -42,17 +42,22 @@ class Fleet:
         """An administrator in this namespace."""
         return User(self.site.plane.api, self.namespace)
 
-    async def grow(self, count: int, *, first: int = 0) -> list[str]:
+    async def edit_hub(self, spec: Mapping[str, Any]) -> None:
+        """Merge-patch the Hub's spec."""
+        path = HUBS.path(self.namespace, HUB)
+        await self.site.session.send("PATCH", path, {"spec": spec}, content_type=MERGE)
+
+    async def grow(self, count: int, *, first: int = 0, role: str = "") -> list[str]:
         """Create Devices and wait until they are Ready; return their names."""
         progress(f"  {count} Devices become Ready …")
-        await run_feeder(self.site.plane.kubeconfig, self.namespace, count, first=first)
+        await run_feeder(self.site.plane.kubeconfig, self.namespace, count, first=first, role=role)
         wanted = names(count, first=first)
         await self.watch.wait_ready(wanted)
         return wanted
 
 
 class Site:
-    """What all measurements share. The operator runs while one of them has it run."""
+    """What all measurements share; a context manager. The operator runs while one of them has it run."""
 
     def __init__(self, plane: ControlPlane, session: Session, directory: Path, *, scale: float) -> None:
         self.plane = plane
@@ -60,6 +65,9 @@ class Site:
         self.operator = Operator(plane, directory, log_level="INFO")
         self._directory = directory
         self.scale = scale
+        self.shared: Fleet | None = None
+        """The fleet that `share` opened, while it is there."""
+        self._sharing = AsyncExitStack()
         self._used: list[str] = []
         self._count = 0
 
@@ -93,7 +101,7 @@ class Site:
 
     async def namespace(self) -> str:
         """A new namespace; what earlier ones hold is wiped, so that every measurement finds a cluster as empty."""
-        await self.stop_operator()
+        await self.close()
         while self._used:
             await self._wipe(self._used.pop())
         self._count += 1
@@ -103,18 +111,38 @@ class Site:
         return name
 
     @asynccontextmanager
-    async def fleet(self) -> AsyncIterator[Fleet]:
-        """A Hub that is Ready, without Devices; the operator runs. Both its servers and the operator end with it."""
+    async def fleet(self, **spec: Any) -> AsyncIterator[Fleet]:
+        """A Hub that is Ready, without Devices; the operator runs. Both its servers and the operator end with it.
+
+        `spec` is what the Hub's spec has beside its servers.
+        """
         namespace = await self.namespace()
         user = User(self.plane.api, namespace)
         await self.start_operator()
         with NatsServer(self._directory / namespace) as server:
             try:
-                await asyncio.to_thread(_bring_up_hub, user, server)
+                await asyncio.to_thread(_bring_up_hub, user, server, spec)
                 async with DeviceWatch(self.session, namespace) as watch:
                     yield Fleet(self, namespace, server, watch)
             finally:
                 await self.stop_operator()
+
+    async def share(self, **spec: Any) -> Fleet:
+        """A new fleet as `fleet` gives it, for this measurement and others: it ends when another is begun."""
+        self.shared = await self._sharing.enter_async_context(self.fleet(**spec))
+        return self.shared
+
+    async def close(self) -> None:
+        """End what is shared, and the operator."""
+        self.shared = None
+        await self._sharing.aclose()
+        await self.stop_operator()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def _wipe(self, namespace: str) -> None:
         """Delete what is in a namespace, without the operator, which would revoke everything."""
@@ -132,8 +160,8 @@ class Site:
             await self.session.send("DELETE", path)
 
 
-def _bring_up_hub(user: User, server: NatsServer) -> None:
-    user.apply_hub(HUB, [server.url])
+def _bring_up_hub(user: User, server: NatsServer, spec: Mapping[str, Any]) -> None:
+    user.apply_hub(HUB, [server.url], **spec)
     server.mount(user.wait_secret(f"{HUB}-nats-config"))
     server.start()
     user.wait_ready("Hub", HUB)

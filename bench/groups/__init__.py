@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 
 from bench.figures import Figure
-from bench.groups import cutoff, deletes, memory, onboard, ready, steady
+from bench.groups import cutoff, deletes, idle, memory, onboard, ready, renewal, resync, role_edit, steady
 from bench.site import Site
 
 GROUPS: dict[str, Callable[[Site], AsyncIterator[Figure]]] = {
@@ -13,5 +13,10 @@ GROUPS: dict[str, Callable[[Site], AsyncIterator[Figure]]] = {
     "steady": steady.measure,
     "deletes": deletes.measure,
     "memory": memory.measure,
+    "renewal": renewal.measure,
+    "idle": idle.measure,
+    "resync": resync.measure,
+    "role_edit": role_edit.measure,
 }
-"""In the order they run; the one that leaves most behind is last, as nothing has to be wiped after it."""
+"""In the order they run. Those that leave most behind are last, as nothing has to be wiped after the last of them; from
+the renewals on they share one crowd, which is made with lives that suit these."""

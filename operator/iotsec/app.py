@@ -17,6 +17,7 @@ from iotsec.kube.accounts import AccountPusher
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError, ConflictError
 from iotsec.kube.events import EventRecorder
+from iotsec.kube.existing_trust import ExistingTrusts
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_status import HubTeller
@@ -25,6 +26,7 @@ from iotsec.kube.identities import Identities
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.informer import Informer
+from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
 from iotsec.kube.namespaces import Namespaces
@@ -54,14 +56,19 @@ def _entropy() -> bytes:
 
 
 def system_credentials(hub: HubRuntime) -> bytes:
-    """Mint a creds file for one connection as a system-account user; it is never stored."""
+    """Mint a creds file for one connection as a system-account user; it is never stored.
+
+    For a trust root that somebody else made it is the one that was given.
+    """
+    if hub.existing.access is not None:
+        return hub.existing.access.contents
     if hub.trust is None:
         raise ValueError("the Hub's keys are not loaded")
     key = SigningKey.generate(KeyType.USER, _entropy())
     now = _clock()
     token = jwt.encode(
         UserClaims(issuer_account=hub.trust.system.public, limits=UserPermissionLimits()),
-        hub.trust.system_signing[-1],
+        hub.system_signer,
         subject=key.public,
         name="iot-security-operator",
         issued_at=now,
@@ -94,6 +101,8 @@ class Application:
             namespaces=self.namespaces,
             presences=self.presences,
             secrets=hub_secrets,
+            existing=ExistingTrusts(writer, hub_secrets, entropy=_entropy, clock=_clock),
+            rotations=KeyRotations(hub_secrets, self.secrets, self.events, clock=_clock, entropy=_entropy),
             pusher=AccountPusher(hub_secrets, self.secrets, clock=_clock),
             teller=HubTeller(client, self.queue, self.events, clock=_clock),
             mint=system_credentials,

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.arithmetic import percentile, quiet_since, rate, slope
+from bench.arithmetic import counts_within, percentile, quiet_since, rate, slope
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,18 @@ def test_a_slope_is_what_each_step_adds() -> None:
 def test_no_slope_of_one_point() -> None:
     with pytest.raises(ValueError, match="two different points"):
         slope((1, 2), (1, 3))
+
+
+def test_a_window_begins_with_a_moment_and_ends_before_the_next_one_a_whole_window_later() -> None:
+    assert counts_within([2.0, 0.0, 0.5, 1.0], window=1.0) == [2, 2, 1, 1]
+
+
+def test_moments_that_are_one_are_in_one_window() -> None:
+    assert max(counts_within([7.0, 7.0, 7.9], window=1.0)) == 3
+
+
+def test_no_windows_without_moments() -> None:
+    assert counts_within([], window=1.0) == []
 
 
 def test_a_process_rests_since_the_window_in_which_it_used_next_to_nothing() -> None:

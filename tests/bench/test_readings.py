@@ -3,16 +3,22 @@
 import json
 from typing import Any
 
-from bench.audit import count_writes
+import pytest
+
+from bench.audit import Write, writes_in
+from bench.crowd import is_of_identity
 from bench.device_watch import is_ready
 from bench.figures import Figure, at_least, at_most
 from bench.operator_log import lines_of
 from bench.template import Template
 
+RECEIVED = "2026-01-02T03:04:05.250000Z"
+
 
 def request(verb: str, resource: str, agent: str = "iotsec/1", stage: str = "ResponseComplete", **more: Any) -> bytes:
     target = {"resource": resource, **more}
-    return json.dumps({"stage": stage, "verb": verb, "userAgent": agent, "objectRef": target}).encode() + b"\n"
+    event = {"stage": stage, "verb": verb, "userAgent": agent, "objectRef": target}
+    return json.dumps({**event, "requestReceivedTimestamp": RECEIVED}).encode() + b"\n"
 
 
 def test_only_finished_writes_of_the_program_count() -> None:
@@ -27,11 +33,38 @@ def test_only_finished_writes_of_the_program_count() -> None:
             request("create", "secrets", agent="other (like iotsec/1)"),
         ]
     )
-    assert count_writes(log, "iotsec/") == {"create secrets": 1, "patch devices/status": 2}
+    found = [write.what for write in writes_in(log, "iotsec/")]
+    assert found == ["create secrets", "patch devices/status", "patch devices/status"]
 
 
 def test_a_half_written_last_line_waits_for_its_end() -> None:
-    assert count_writes(request("create", "secrets") + request("delete", "secrets")[:-9], "iotsec/").total() == 1
+    log = request("create", "secrets") + request("delete", "secrets")[:-9]
+    assert [write.verb for write in writes_in(log, "iotsec/")] == ["create"]
+
+
+def test_a_write_tells_which_object_it_is_about_and_when_the_api_server_received_it() -> None:
+    (write,) = writes_in(request("patch", "devices", subresource="status", name="weather-01"), "iotsec/")
+    assert write == Write("patch", "devices/status", "weather-01", 1767323045.25)
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"),
+    [
+        ("devices", "device-00001"),
+        ("devices/status", "device-00001"),
+        ("secrets", "device-00001-device-creds"),
+        ("secrets", ""),
+    ],
+)
+def test_writes_of_devices_and_of_secrets_are_identities_unless_known_to_be_the_hubs(resource: str, name: str) -> None:
+    assert is_of_identity(Write("patch", resource, name, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"), [("secrets", "plant-ledger-iot"), ("hubs/status", "plant"), ("events", "")]
+)
+def test_writes_of_the_hub_are_no_identitys(resource: str, name: str) -> None:
+    assert not is_of_identity(Write("patch", resource, name, 0.0))
 
 
 def test_a_log_is_searched_by_event() -> None:

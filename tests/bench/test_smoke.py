@@ -33,6 +33,18 @@ FIGURES = {
     "rss.mib_1000",
     "rss.mib_5000",
     "rss.kib_per_device",
+    "renewal.late",
+    "renewal.over_budget",
+    "renewal.max_writes_per_second",
+    "renewal.bystander_idle_p99_ms",
+    "renewal.bystander_p99_ms",
+    "idle.cpu_percent_5000",
+    "resync.seconds_5000",
+    "resync.writes",
+    "role_edit.pushes",
+    "role_edit.writes",
+    "role_edit.hub_writes",
+    "role_edit.effective_ms",
 }
 
 
@@ -46,4 +58,7 @@ def test_every_figure_is_one_line_on_stdout() -> None:
     figures = {figure["name"]: figure for figure in map(json.loads, answer.stdout.splitlines())}
     assert figures.keys() == FIGURES
     assert figures["onboard.writes_per_device"]["value"] >= 2  # the audit log was read, and tells of the operator
-    assert figures["restart.writes"]["value"] == 0
+    for name in ("restart.writes", "renewal.late", "renewal.over_budget", "resync.writes", "role_edit.writes"):
+        assert figures[name]["value"] == 0, figures[name]
+    assert figures["renewal.max_writes_per_second"]["value"] > 0
+    assert figures["role_edit.pushes"]["value"] == 1

@@ -4,18 +4,16 @@ import asyncio
 import json
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from broker.attendance import until, watching
 from broker.one_account import Trust, new_key
 
-from iotsec.broker.connection import SystemConnection, UnavailableError
-from iotsec.broker.distribution import Servers
 from iotsec.broker.presence import Attendance
-from iotsec.decide.advisories import SUBJECTS, User
+from iotsec.decide.advisories import SUBJECTS
 from iotsec.nats import creds
 from iotsec.nats.keys import KeyType, SigningKey
 from testbed.clients import connect_as, is_refused
@@ -33,77 +31,6 @@ def server(tmp_path: Path, trust: Trust) -> Iterator[NatsServer]:
         server.mount(trust.config())
         server.start()
         yield server
-
-
-@dataclass
-class Watch:
-    """Presence of one account, followed as the operator does."""
-
-    connection: SystemConnection
-    servers: Servers
-    attendance: Attendance
-    news: list[User]
-
-    async def follow(self) -> None:
-        """Look at who is there once, as is done every few seconds."""
-        await self.servers.discover()
-        await self.attendance.follow(self.servers.known.keys())
-
-    async def follow_again(self) -> None:
-        """Look as often as it takes to reach the servers."""
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await self.follow()
-                except UnavailableError:
-                    await asyncio.sleep(0.05)
-                else:
-                    return
-
-    def connected(self) -> dict[str, int]:
-        """How many connections each user has, by its public key."""
-        counts = {user.key: len(self.attendance.of(user).connections) for user in self.attendance}
-        return {key: count for key, count in counts.items() if count}
-
-    def seen(self, key: SigningKey) -> int:
-        """When a user was last seen."""
-        return max(self.attendance.of(user).last_seen for user in self.attendance if user.key == key.public)
-
-
-@asynccontextmanager
-async def watching(trust: Trust, server: NatsServer, *, renew_seconds: float = 1800) -> AsyncIterator[Watch]:
-    """A connection that is being kept up; its account is on the server, and nobody listens yet."""
-    news: list[User] = []
-
-    def heard(subject: str, body: bytes) -> None:
-        watch.attendance.heard(subject, body) or watch.servers.heard(subject, body)
-
-    connection = SystemConnection(
-        hub="iot/plant",
-        servers=lambda: (server.url,),
-        mint=trust.mint,
-        changed=lambda: None,
-        heard=heard,
-        renew_seconds=renew_seconds,
-        retry_seconds=(0.1,),
-    )
-    attendance = Attendance(connection, issuers=trust.issuers, changed=news.append, clock=lambda: int(time.time()))
-    watch = Watch(connection, Servers(connection), attendance, news)
-    task = asyncio.create_task(connection.run())
-    try:
-        await until(lambda: not connection.problem)
-        await watch.servers.push(trust.account.public, trust.account_jwt(trust.account, trust.signer))
-        yield watch
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool], *, within: float = 10) -> None:
-    """Let the connection work until this is so."""
-    async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - what it looks at is told by a server
-            await asyncio.sleep(0.01)
 
 
 async def log_in_raw(server: NatsServer, token: str, key: SigningKey, **options: str) -> asyncio.StreamWriter:
@@ -170,7 +97,7 @@ async def test_what_was_missed_while_nats_was_away_is_read(trust: Trust, server:
         server.start()
         async with connect_as(server.url, trust.device(back)):
             await until(lambda: not watch.connection.problem)
-            await watch.follow_again()
+            await watch.follow_until(lambda: True)
 
             assert watch.connected() == {back.public: 1}
 

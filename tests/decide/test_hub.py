@@ -127,3 +127,11 @@ def test_a_ledger_that_fills_is_told_while_all_still_works() -> None:
 
     assert found["Ready"] == ("True", "Distributed")
     assert found["RevocationsNearLimit"] == ("True", "NearLimit")
+
+
+def test_an_account_that_no_namespace_can_use_is_told_on_a_hub_that_stays_ready() -> None:
+    found = said(replace(WORKING, matching_nothing=("lab",)))
+
+    assert found["Ready"] == ("True", "Distributed")
+    assert found["SelectorMatchesNothing"] == ("True", "NoNamespace")
+    assert "Stalled" not in found

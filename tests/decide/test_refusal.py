@@ -9,6 +9,7 @@ from decide.world import NOW, World, as_object, decide, ready
 from kstatus import kstatus
 
 from iotsec.decide.identity import plan_identity, plan_write_refused
+from iotsec.decide.ledger import Ledger, with_revocations
 from iotsec.decide.views import Declared, Observed, Obstacle, Rival
 
 RIVAL = Rival("Device", "iot", "pump-07")
@@ -77,7 +78,6 @@ def test_a_bad_public_key_ends_the_one_it_replaces(world: World) -> None:
     ("change", "reason"),
     [
         ({"account": "missing"}, "AccountUnknown"),
-        ({"account": None}, "AccountRequired"),
         ({"permissions": {"publish": {"allow": ["a.{id}.b"]}}}, "Issued"),
     ],
 )
@@ -90,6 +90,50 @@ def test_other_refusals_leave_what_was_granted(issued: World, change: dict[str, 
     assert ready(issued.status)[1] == reason
     assert issued.lets_in(token) == (reason != "Issued")
     assert {"publicKey", "issuedAt", "secretName", "account"} <= issued.status.keys()
+
+
+def test_an_identity_stays_in_its_account_when_another_admits_it_too_and_a_new_one_must_choose(issued: World) -> None:
+    token = issued.tokens[-1]
+    issued.change(account=None)
+    issued.settle()
+
+    assert ready(issued.status) == ("True", "Issued")
+    assert issued.status["account"] == "iot"
+    assert issued.lets_in(token)
+
+    newcomer = World()
+    newcomer.change(account=None)
+    newcomer.settle()
+    assert ready(newcomer.status) == ("False", "AccountRequired")
+
+
+def test_a_hub_that_is_being_deleted_gives_credentials_to_nobody_new(world: World) -> None:
+    plan = decide(world, hub=replace(world.view(), ending=True))
+
+    assert plan.write is None
+    assert plan.status is not None
+    assert ready(plan.status) == ("False", "HubNotReady")
+
+
+def test_a_hub_that_is_being_deleted_leaves_what_it_gave(issued: World) -> None:
+    plan = decide(issued, hub=replace(issued.view(), ending=True))
+
+    assert plan.status is not None
+    assert ready(plan.status) == ("True", "Issued")
+
+
+def test_what_no_server_ever_heard_of_needs_only_to_be_written_down_to_be_refused(issued: World) -> None:
+    issued.delete()
+    view = issued.view()
+    untold = {name: replace(account, live=None, untold=Ledger()) for name, account in view.accounts.items()}
+    plan = decide(issued, hub=replace(view, accounts=untold))
+    assert plan.revoke, "it must be in the first JWT there is"
+    assert not plan.release
+
+    written = with_revocations(Ledger(), plan.revoke, now=issued.now)
+    untold = {name: replace(account, untold=written) for name, account in untold.items()}
+
+    assert decide(issued, hub=replace(view, accounts=untold)).release
 
 
 def test_a_reserved_name_is_refused_also_where_admission_let_it_pass(world: World) -> None:

@@ -1,7 +1,6 @@
 """A Module's workload is restarted once for each credential that took another's place, whatever stops in between."""
 
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -230,7 +229,6 @@ def test_a_change_of_how_the_secret_looks_restarts_nothing(module: ModuleWorld) 
 
 def test_a_suspended_module_is_left_alone_until_it_is_let_in_again(module: ModuleWorld) -> None:
     module.change(suspended=True)
-    module.rotate_now("1")
     module.settle()
     assert module.marks == []
 
@@ -238,10 +236,3 @@ def test_a_suspended_module_is_left_alone_until_it_is_let_in_again(module: Modul
     module.settle()
 
     assert len(module.marks) == 1
-
-
-def test_a_device_has_no_workload(issued: World) -> None:
-    issued.status = {**issued.status, "revision": 0}
-
-    assert issued.plan().restart is None
-    assert MappingProxyType(issued.status).get("restartedAt") is None

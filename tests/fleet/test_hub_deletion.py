@@ -224,6 +224,36 @@ async def test_a_hub_deleted_in_the_foreground_keeps_its_keys_while_it_is_in_use
     assert secrets_of_hub(site.user) == []
 
 
+async def test_an_identity_deleted_before_any_server_came_up_is_refused_by_the_first(
+    user: User, server: NatsServer
+) -> None:
+    user.apply_hub("plant", [server.url])
+    for device in ("weather-01", "weather-02"):
+        user.apply_device(device)
+    creds, other = user.creds("weather-01"), user.creds("weather-02")
+
+    user.delete("Device", "weather-01")
+    user.wait_gone("Device", "weather-01")
+    server.mount(user.wait_secret("plant-nats-config"))
+    server.start()
+
+    user.wait_ready("Device", "weather-02")
+    await wait_accepted(server.url, other)
+    assert await is_refused(server.url, creds)
+
+
+def test_a_namespace_whose_servers_never_came_up_goes_with_all_in_it(plane: ControlPlane, server: NatsServer) -> None:
+    user = User(plane.api, f"never-{uuid.uuid4().hex[:8]}")
+    plane.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": user.namespace}})
+    user.apply_hub("plant", [server.url])
+    user.apply_device("weather-01")
+    user.wait_secret("weather-01-device-creds")
+
+    plane.api.request("DELETE", f"/api/v1/namespaces/{user.namespace}")
+
+    user.wait_namespace_gone()
+
+
 async def test_a_deleted_namespace_takes_hub_devices_and_secrets_in_order(
     plane: ControlPlane, server: NatsServer
 ) -> None:

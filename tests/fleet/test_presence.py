@@ -15,19 +15,22 @@ from iotsec.nats.claims import UserClaims
 from iotsec.nats.keys import KeyType, SigningKey
 from testbed.clients import connect_as, is_refused
 from testbed.control_plane import ControlPlane
+from testbed.mqtt_client import connect_mqtt
 from testbed.nats_server import NatsServer
 from testbed.operator import Operator
 from testbed.user import Object, User
 from testbed.waiting import wait_until
 
 PACE = 60
+STORAGE = {"diskStorage": "64Mi", "memoryStorage": "64Mi"}
+"""What MQTT needs."""
 
 
 @pytest.fixture(scope="module")
 def present(operator: Operator, plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: ARG001 - it makes the Hub work
     """A site whose Hub keeps presence; tests share it, and change nothing but Devices of their own names."""
     with new_namespace(plane) as user, NatsServer(tmp_path_factory.mktemp("present"), interval="2s") as server:
-        yield bring_up(user, server, presence="Paced")
+        yield bring_up(user, server, presence="Paced", accounts=[{"name": "iot", "jetStream": STORAGE}])
 
 
 def presence(device: Object) -> dict[str, object]:
@@ -192,6 +195,20 @@ async def test_old_creds_of_a_deleted_device_mark_not_the_next_one_of_its_name(p
     assert presence(device) == {}
 
 
+async def test_an_mqtt_device_is_told_by_its_password_whatever_user_name_it_takes(present: Site) -> None:
+    for name in ("pump", "valve"):
+        present.ready_device(name, connectionTypes=["MQTT"])
+    password = present.user.wait_secret("pump-device-creds")["password"].decode()
+
+    async with connect_mqtt(present.server.mqtt_url, "valve", password):
+        wait_connected(present.user, "pump")
+        await wait_later_device(present, "after-the-pump")
+
+        valve = present.user.get("Device", "valve")
+        assert valve is not None
+        assert presence(valve) == {}
+
+
 async def test_what_happened_while_the_operator_was_away_is_found_when_it_returns(
     present: Site, operator: Operator
 ) -> None:
@@ -242,3 +259,21 @@ async def test_nothing_is_told_where_nobody_asked_for_it(plant: Site) -> None:
     assert "$SYS.SERVER.*.STATSZ" in subjects
     assert not any(subject.endswith(("CONNECT", "AUTH.ERR")) for subject in subjects)
     assert version(plant.user, "unwatched") == before
+
+
+async def test_an_mqtt_device_is_still_known_when_the_operator_returns(present: Site, operator: Operator) -> None:
+    for name in ("Tank", "Mixer"):
+        present.ready_device(name.lower(), deviceId=name, connectionTypes=["MQTT"])
+    password = present.user.wait_secret("tank-device-creds")["password"].decode()
+
+    async with connect_mqtt(present.server.mqtt_url, "Mixer", password):
+        wait_connected(present.user, "tank")
+        before = version(present.user, "tank")
+        operator.stop()
+        operator.start()
+        await wait_later_device(present, "after-the-restart")
+
+        assert version(present.user, "tank") == before
+        mixer = present.user.get("Device", "mixer")
+        assert mixer is not None
+        assert presence(mixer) == {}

@@ -163,6 +163,28 @@ class ServerStatus(Model):
     accounts_current: bool | None = Field(default=None, description="Whether it has every account JWT as issued last.")
 
 
+class ServerTrust(Model):
+    """Which signing keys of the operator one NATS server trusts."""
+
+    name: Annotated[str, Text(256)] = Field(description="Name of the server.")
+    operator_keys: Literal["Old", "Both", "New", "Neither", "Away"] = Field(
+        description="Those it trusts; Away: it did not answer."
+    )
+
+
+class OperatorRotation(Model):
+    """How far the replacement of the operator's signing key has come."""
+
+    phase: Literal["Prepared", "Resigning", "Resigned"] = Field(
+        description="Prepared: servers are to be restarted to trust both keys; Resigning: accounts are being signed "
+        "with the new one; Resigned: servers are to be restarted to trust the new one alone."
+    )
+    message: Annotated[str, Text(1024)] = Field(description="What is being waited for, and what to do.")
+    servers: Annotated[tuple[ServerTrust, ...], Items(256, kind="map", key="name")] = Field(
+        default=(), description="What each server trusts."
+    )
+
+
 class HubStatus(Model):
     """What the operator found and made."""
 
@@ -184,6 +206,9 @@ class HubStatus(Model):
     )
     servers: Annotated[tuple[ServerStatus, ...], Items(256, kind="map", key="name")] = Field(
         default=(), description="The servers that answered."
+    )
+    operator_rotation: OperatorRotation | None = Field(
+        default=None, description="The replacement of the operator's signing key, while one is under way."
     )
 
 

@@ -201,7 +201,7 @@ class Denial(Model):
     """An attempt to connect that a server refused."""
 
     time: Timestamp = Field(description="When it was.")
-    reason: Annotated[str, Text(256)] = Field(description="What the server said.")
+    reason: Annotated[str, Text(256)] = Field(description="Why, as far as is known.")
     from_: Annotated[str, Text(256)] = Field(alias="from", description="Address it came from.")
 
 

@@ -41,17 +41,17 @@ def server_of(body: dict[str, Any]) -> Server:
 
 def servers(answers: Iterable[bytes]) -> dict[str, Server]:
     """Read answers to a ping, by server id."""
-    return {server.id: server for server in map(server_of, _bodies(answers))}
+    return {server.id: server for server in map(server_of, bodies(answers))}
 
 
 def push_answers(answers: Iterable[bytes]) -> list[PushAnswer]:
     """Read answers to ``$SYS.REQ.CLAIMS.UPDATE``."""
-    return [PushAnswer(server_of(body), _error(body)) for body in _bodies(answers)]
+    return [PushAnswer(server_of(body), _error(body)) for body in bodies(answers)]
 
 
 def account_answers(answers: Iterable[bytes]) -> list[AccountAnswer]:
     """Read answers to ``$SYS.REQ.ACCOUNT.<A>.INFO``."""
-    return [AccountAnswer(server_of(body), str((body.get("data") or {}).get("jwt", ""))) for body in _bodies(answers)]
+    return [AccountAnswer(server_of(body), str((body.get("data") or {}).get("jwt", ""))) for body in bodies(answers)]
 
 
 def _error(body: dict[str, Any]) -> str:
@@ -61,7 +61,8 @@ def _error(body: dict[str, Any]) -> str:
     return str(error.get("description", error)) if isinstance(error, dict) else str(error)
 
 
-def _bodies(answers: Iterable[bytes]) -> Iterable[dict[str, Any]]:
+def bodies(answers: Iterable[bytes]) -> Iterable[dict[str, Any]]:
+    """Read answers of servers to anything; what is none is left out."""
     for answer in answers:
         try:
             body = orjson.loads(answer)

@@ -7,7 +7,7 @@ way is newer than the page.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -220,19 +220,7 @@ class Attendance:
     async def _read_from(self, server: str, account: str) -> None:
         reading = self._readings[server, account] = _Reading()
         try:
-            connected: dict[Connection, Connected] = {}
-            listed: set[int] = set()
-            while True:
-                # Who left meanwhile made the others move up: better to read some twice than one not at all.
-                offset = max(0, len(listed) - len(reading.went))
-                page = await self._page(server, account, offset)
-                more = page.known - listed
-                listed |= page.known
-                connected.update((one.connection, one) for one in page.connected)
-                if offset + len(page.known) >= page.total:
-                    break
-                if not more:
-                    raise UnavailableError("connections end faster than a server tells of them")
+            listed, connected = await self._list(server, account, reading)
         finally:
             del self._readings[server, account]
         self._read.add((server, account))
@@ -240,9 +228,32 @@ class Attendance:
         for connection in here:
             if connection.cid not in listed and connection.cid not in reading.came:
                 self._end(connection)
-        for connection, one in connected.items():
-            if connection.cid not in reading.went:
-                self._begin(connection, one.user, one.at)
+        for one in connected.values():
+            self._begin(one.connection, one.user, one.at)
+
+    async def _list(
+        self, server: str, account: str, reading: _Reading
+    ) -> tuple[AbstractSet[int], Mapping[Connection, Connected]]:
+        """Return the number of each open connection, and whose they are, of those of whom that is told.
+
+        A list is ordered by number. Who leaves while it is read makes all after him move up: so each page must begin
+        among those that are known from the page before.
+        """
+        listed: set[int] = set()
+        connected: dict[Connection, Connected] = {}
+        overlap = 1 + _PAGE // 32
+        while True:
+            offset = max(0, len(listed - reading.went) - overlap)
+            page = await self._page(server, account, offset)
+            if offset and min(page.known, default=max(listed) + 1) > max(listed):
+                overlap *= 2
+                continue
+            if page.known <= listed and offset + len(page.known) < page.total:
+                raise UnavailableError("connections end faster than a server tells of them")
+            listed |= page.known
+            connected.update((one.connection, one) for one in page.connected)
+            if offset + len(page.known) >= page.total:
+                return listed, connected
 
     async def _page(self, server: str, account: str, offset: int) -> Listing:
         question = orjson.dumps({"auth": True, "acc": account, "limit": _PAGE, "offset": offset})

@@ -27,6 +27,10 @@ class AccountKeys:
     scoped: Mapping[str, tuple[SigningKey, ...]]
     """By role."""
 
+    def every_signer(self) -> frozenset[str]:
+        """Return the public halves of all its signing keys."""
+        return frozenset(key.public for keys in (self.unscoped, *self.scoped.values()) for key in keys)
+
     def signers(self, role: str | None) -> tuple[SigningKey, ...]:
         """Return the keys that sign for a role, or, without one, for users with claims of their own."""
         return self.unscoped if role is None else self.scoped.get(role, ())
@@ -76,14 +80,30 @@ def issue_account(account: AccountDefinition, *, ledger: Ledger, signer: Signing
     ``iat`` is strictly monotonic, also when two changes meet in one second or the clock goes back: the resolvers of a
     cluster take the newer ``iat`` and see no difference within one second (nats-server ``dirstore.go``, saveIfNewer).
     """
+    keys = account.keys
+    if ledger.adopted is not None:
+        ledger = replace(ledger, adopted=ledger.adopted.with_ours(keys.every_signer()))
     claims = account_claims(account, ledger=ledger)
     digest = claims_digest(claims, name=signer.public)
     if digest != ledger.digest:
         granted = {role: limits.to_json() for role, limits in account.roles.items()}
         ledger = replace(ledger, digest=digest, issued_at=max(now, ledger.issued_at + 1), roles=granted)
-    keys = account.keys
-    token = jwt.encode(claims, signer, subject=keys.public, name=keys.name, issued_at=ledger.issued_at)
-    return AccountToken(token, ledger)
+    return AccountToken(_encoded(claims, keys, ledger, signer), ledger)
+
+
+def released_token(keys: AccountKeys, *, ledger: Ledger, signer: SigningKey, now: int) -> AccountToken:
+    """Sign the JWT that gives an adopted account back: all that it said, none of our keys, and what was cut off.
+
+    Raises:
+        ValueError: the account was not adopted.
+
+    """
+    if ledger.adopted is None:
+        raise ValueError("an account of our own is retired, not given back")
+    theirs = ledger.adopted.claims
+    ledger = replace(ledger, issued_at=max(now, ledger.issued_at + 1), digest="")
+    claims = replace(theirs, revocations=ledger.revocations())
+    return AccountToken(_encoded(claims, keys, ledger, signer), ledger)
 
 
 def retirement_token(keys: AccountKeys, *, ledger: Ledger, signer: SigningKey, now: int) -> AccountToken:
@@ -104,3 +124,18 @@ def retirement_token(keys: AccountKeys, *, ledger: Ledger, signer: SigningKey, n
         expires_at=max(issued_at, *(until for _, until in ledger.entries.values()), 0) + RETIREMENT_SECONDS,
     )
     return AccountToken(token, replace(ledger, issued_at=issued_at, digest=""))
+
+
+def _encoded(claims: AccountClaims, keys: AccountKeys, ledger: Ledger, signer: SigningKey) -> str:
+    """Sign the claims, within the times that an adopted account was given."""
+    adopted = ledger.adopted
+    return jwt.encode(
+        claims,
+        signer,
+        subject=keys.public,
+        name=keys.name,
+        issued_at=ledger.issued_at,
+        expires_at=adopted.expires_at if adopted else None,
+        not_before=adopted.not_before if adopted else None,
+        audience=adopted.audience if adopted else "",
+    )

@@ -54,11 +54,17 @@ class Reason(StrEnum):
     INVALID_ROTATION = "InvalidRotation"
     OVERLAP = "Overlap"
     NO_WINDOW_IN_TIME = "NoWindowInTime"
+    SIGNING_KEY_ADDED = "SigningKeyAdded"
+    SIGNING_KEY_REPLACED = "SigningKeyReplaced"
+    OPERATOR_KEY_ADDED = "OperatorKeyAdded"
+    OPERATOR_KEY_REPLACED = "OperatorKeyReplaced"
     WORKLOAD_NOT_FOUND = "WorkloadNotFound"
     RESTART_REFUSED = "RestartRefused"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     SECRET_REFUSED = "SecretRefused"  # noqa: S105 - the same
     TRUST_LOST = "TrustLost"
+    TRUST_UNUSABLE = "TrustUnusable"
+    ADOPTION_REFUSED = "AdoptionRefused"
     DISTRIBUTED = "Distributed"
     NOT_DISTRIBUTED = "NotDistributed"
     REVOCATION_PENDING = "RevocationPending"

@@ -7,7 +7,7 @@ from iotsec.decide import names, presentation
 from iotsec.decide.cutoff import horizon, merged, pending
 from iotsec.decide.grant import Grant
 from iotsec.decide.issued import Former, Issued
-from iotsec.decide.ledger import Revocation
+from iotsec.decide.ledger import FOREVER, Revocation
 from iotsec.decide.occasion import Occasion, Why, occasion, tokens_of
 from iotsec.decide.rotation import overlap_end
 from iotsec.decide.secrets import SecretFacts, SecretManifest, data_of, is_satisfied, tidied
@@ -166,7 +166,7 @@ def _first(
         id=granted.name,
         issued_at=issued_at,
         expires_at=expires_at,
-        valid_until=max((expires_at, *(r.until for r in before))),
+        valid_until=max((expires_at, *(r.until for r in before), *_elsewhere(identity, granted))),
         signer=granted.signer.public,
         key_at=issued_at,
         digest=granted.digest,
@@ -178,6 +178,12 @@ def _first(
     )
 
 
+def _elsewhere(identity: Identity, granted: Grant) -> tuple[int, ...]:
+    """Return when JWTs end that somebody else may have issued for the key: it may have been a user before us."""
+    brings_key = identity.spec.public_key is not None
+    return (FOREVER,) if brings_key and granted.account.recorded.adopted is not None else ()
+
+
 def _again(granted: Grant, issued: Issued, around: Circumstances, why: Why) -> Issued:
     """Issue again to the same key; where what is granted changed the old JWT ends at once, else after its overlap."""
     now = around.now
@@ -185,7 +191,6 @@ def _again(granted: Grant, issued: Issued, around: Circumstances, why: Why) -> I
     expires_at = issued_at + granted.duration
     supersede = why is Why.REISSUE
     ended = issued.everything() if supersede else issued.superseded
-    overlap = granted.policy.jwt.overlap if why is Why.RENEW else None
     # What a signing key signed that is gone ended with it.
     overlaps = not supersede and granted.signed_by(issued.signer) is not None
     return replace(
@@ -198,7 +203,7 @@ def _again(granted: Grant, issued: Issued, around: Circumstances, why: Why) -> I
         digest=granted.digest,
         revision=issued.revision + 1,
         superseded=pending(around.hub, merged(ended), now=now),
-        formers=_formers(granted, issued, overlap, now) if overlaps else (),
+        formers=_formers(granted, issued, granted.policy.jwt.overlap, now) if overlaps else (),
     )
 
 
@@ -257,7 +262,7 @@ def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], pu
         id=granted.name,
         issued_at=found.issued_at,
         expires_at=found.expires_at,
-        valid_until=horizon(identity, found.expires_at),
+        valid_until=horizon(identity, granted.account, found.expires_at),
         signer=found.issuer,
         key_at=unix(status.get("keyIssuedAt", status["issuedAt"])),
         digest=granted.digest,

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from iotsec.decide import names
-from iotsec.decide.ledger import Revocation
+from iotsec.decide.ledger import FOREVER, Revocation
 from iotsec.decide.secrets import SecretFacts
 from iotsec.decide.times import rfc3339, unix
-from iotsec.decide.views import Declared, HubView
+from iotsec.decide.views import AccountView, Declared, HubView
 
 # Longer than any JWT is likely to live of which nothing is known but that it was issued.
 UNKNOWN_SECONDS = 400 * 86_400
@@ -59,7 +59,7 @@ def lost(identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts]
     told = (r for s in secrets if s.issued for r in s.issued.everything())
     if any((r.account, r.key) == (public, key) and r.at >= at for r in told):
         return None
-    forgotten = Revocation(public, key, at, horizon(identity, unix(status["expiresAt"])))
+    forgotten = Revocation(public, key, at, horizon(identity, account, unix(status["expiresAt"])))
     return None if forgotten.until < now else forgotten
 
 
@@ -69,11 +69,14 @@ def is_recorded(hub: HubView, revocation: Revocation) -> bool:
     return account is not None and account.recorded.covers(revocation)
 
 
-def horizon(identity: Declared, expires_at: int) -> int:
+def horizon(identity: Declared, account: AccountView, expires_at: int) -> int:
     """Return when the last JWT ends that a lost Secret may have held, or issued before.
 
-    A first JWT is the only one; one issued earlier, under a longer duration, may outlive those after it.
+    A first JWT is the only one; one issued earlier, under a longer duration, may outlive those after it. In an account
+    that was there before us somebody else may have issued one without an end.
     """
+    if account.recorded.adopted is not None:
+        return FOREVER
     return expires_at if int(identity.status.get("revision", 0)) <= 1 else expires_at + UNKNOWN_SECONDS
 
 
@@ -93,7 +96,7 @@ def merged(revocations: Iterable[Revocation]) -> tuple[Revocation, ...]:
 
 def _is_refused(hub: HubView | None, revocation: Revocation, now: int) -> bool:
     account = hub.account_by_key(revocation.account) if hub else None
-    if account is None or revocation.until < now:
+    if account is None or revocation.until < now or (account.untold is not None and account.untold.covers(revocation)):
         return True
     return account.live is not None and account.live.covers(revocation)
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from iotsec.api.identity import BEARER_TYPES
 from iotsec.decide import roles
+from iotsec.decide.advisories import ID_TAG
 from iotsec.decide.conditions import Reason
 from iotsec.decide.refusal import RefusedError, check_id, check_key, check_rivals, own_permissions
 from iotsec.decide.rotation_policy import IdentityPolicy, identity_policy
 from iotsec.decide.views import AccountView, HubView, Identity, Observed
 from iotsec.nats import jwt
-from iotsec.nats.claims import UserClaims, UserPermissionLimits
+from iotsec.nats.claims import AccountLimits, UserClaims, UserPermissionLimits
 from iotsec.nats.keys import SigningKey
 
 _SALT = "iotsec/grant/2"
@@ -79,7 +80,8 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
     _check_bearer(identity, hub, account_name, bearer=bearer)
     scoped = own is None and not identity.spec.connection_types and not bearer and roles.fits_scope(limits)
     permissions = limits.permissions if own is None else roles.combined(limits.permissions, own)
-    claims = UserClaims(issuer_account=account.keys.public)
+    # Of a bearer a server tells neither its JWT nor its key, and any name it likes: its tags alone tell who it is.
+    claims = UserClaims(issuer_account=account.keys.public, tags=(f"{ID_TAG}{identity.id}",) if bearer else ())
     if not scoped:
         explicit = roles.expanded(permissions, identity.id)
         claims = replace(
@@ -107,11 +109,17 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
     )
 
 
-def account_of(hub: HubView, namespace: str, wanted: str | None) -> str | None:
-    """Return the account an identity of this namespace is in: the one named, or the only one that admits it."""
+def account_of(hub: HubView, namespace: str, wanted: str | None, held: str) -> str | None:
+    """Return the account an identity of this namespace is in: the one named, or the only one that admits it.
+
+    Where several do, it stays in the one it is in (``held``, empty for none): a Hub that gains an account must not let
+    credentials run out.
+    """
     admitting = _admitting(hub, namespace)
     if wanted:
         return wanted if wanted in admitting else None
+    if held in admitting:
+        return held
     return admitting[0] if len(admitting) == 1 else None
 
 
@@ -137,7 +145,7 @@ def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
             f"or put this {identity.kind} in a namespace it admits",
             cut=True,
         )
-    name = account_of(hub, identity.namespace, wanted)
+    name = account_of(hub, identity.namespace, wanted, str(identity.status.get("account", "")))
     if name is None:
         raise RefusedError(
             Reason.ACCOUNT_REQUIRED,
@@ -184,12 +192,14 @@ def _check_bearer(identity: Identity, hub: HubView, account_name: str, *, bearer
     if not bearer:
         return
     (account,) = (a for a in hub.spec.effective_accounts() if a.name == account_name)
-    if account.jet_stream is None:
+    adopted = hub.accounts[account_name].recorded.adopted
+    before = adopted.claims.limits if adopted is not None else AccountLimits()
+    if account.jet_stream is None and before.jetstream is None and not before.tiers:
         raise RefusedError(
             Reason.JET_STREAM_REQUIRED,
             f"MQTT needs JetStream: set spec.accounts[].jetStream of account {account_name} on the Hub",
         )
-    if account.limits.disallow_bearer:
+    if account.limits.disallow_bearer or before.disallow_bearer:
         raise RefusedError(
             Reason.BEARER_REFUSED,
             f"account {account_name} refuses bearer JWTs, which MQTT needs: "

@@ -7,9 +7,16 @@ from typing import Any
 from iotsec.decide import conditions, names
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.ledger import MAX_REVOCATIONS, NEAR_LIMIT
+from iotsec.decide.operator_rotation import Progress
 from iotsec.decide.times import rfc3339
 
+SYSTEM_REFUSED = (
+    "the NATS servers do not accept the credentials of spec.trust.existing.systemCredentialsSecretRef: write those of "
+    "a user of their system account into that Secret"
+)
+
 _NAMED = 10
+_PASSING = (Reason.NATS_UNAVAILABLE, Reason.NATS_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +58,24 @@ class HubState:
     """What a server said against a JWT."""
     full: str = ""
     """Why a revocation could not be taken in."""
+    blocked: str = ""
+    """Why nothing can be signed for an account that was there before the Hub."""
+    adopted: bool = False
+    """Somebody else made the trust root, and configures the servers."""
     removed_roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Roles that left the spec while somebody has them, and who has."""
     matching_nothing: Sequence[str] = ()
     """Accounts whose namespace selector no namespace meets."""
+    rotations: Sequence[Condition] = ()
+    """What is to be known of signing keys that are being replaced, or will be late."""
+    operator_rotation: Progress | None = None
 
 
 def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
     """Return a working or waiting Hub's conditions."""
     facts = hub_facts(hub, state)
+    if state.blocked and not state.problem:
+        return (*conditions.stalled(Reason.ADOPTION_REFUSED, state.blocked), *facts)
     failed = next((fact for fact in facts if fact.status == "False"), None)
     if failed is not None:
         return (*conditions.waiting(failed.reason, failed.message), *facts)
@@ -74,7 +90,7 @@ def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
 
 def _warnings(state: HubState) -> tuple[Condition, ...]:
     """Return what works and should be seen to all the same."""
-    return (*_near_limit(state), *_matching_nothing(state))
+    return (*_near_limit(state), *_matching_nothing(state), *state.rotations)
 
 
 def _matching_nothing(state: HubState) -> tuple[Condition, ...]:
@@ -101,10 +117,14 @@ def _near_limit(state: HubState) -> tuple[Condition, ...]:
 def hub_facts(hub: str, state: HubState) -> tuple[Condition, ...]:
     """Return what is so, one after the other: each is there only where the one before it is true."""
     config = names.nats_config_secret(hub)
-    written = Condition(conditions.CONFIG_WRITTEN, "True", Reason.WRITTEN, f"Secret {config} holds the configuration")
+    written: tuple[Condition, ...] = ()
+    if not state.adopted:
+        message = f"Secret {config} holds the configuration"
+        written = (Condition(conditions.CONFIG_WRITTEN, "True", Reason.WRITTEN, message),)
     if state.problem:
         reason = Reason.NATS_REFUSED if state.refused else Reason.NATS_UNAVAILABLE
-        return written, Condition(conditions.CONNECTED, "False", reason, state.problem)
+        problem = SYSTEM_REFUSED if state.refused and state.adopted else state.problem
+        return *written, Condition(conditions.CONNECTED, "False", reason, problem)
     connected = Condition(conditions.CONNECTED, "True", Reason.CONNECTED, "The servers answer the system account")
     behind = [server.name for server in state.servers if not server.current]
     if state.push_error:
@@ -115,7 +135,7 @@ def hub_facts(hub: str, state: HubState) -> tuple[Condition, ...]:
     else:
         message = f"{len(state.servers)} of {len(state.servers)} servers run the current JWT of every account"
         pushed = Condition(conditions.PUSHED, "True", Reason.DISTRIBUTED, message)
-    return written, connected, pushed
+    return *written, connected, pushed
 
 
 def hub_status(
@@ -140,7 +160,7 @@ def hub_status(
     return status | {
         "operatorPublicKey": state.operator_key,
         "systemAccountPublicKey": state.system_key,
-        "configSecretName": names.nats_config_secret(hub),
+        **({} if state.adopted else {"configSecretName": names.nats_config_secret(hub)}),
         "accounts": [
             {
                 "name": account.name,
@@ -155,6 +175,7 @@ def hub_status(
             {"name": server.name, "version": server.version, "accountsCurrent": server.current}
             for server in sorted({s.name: s for s in state.servers}.values(), key=lambda s: s.name)
         ],
+        **({"operatorRotation": state.operator_rotation.to_status()} if state.operator_rotation else {}),
     }
 
 
@@ -200,8 +221,9 @@ def trust_lost(secret: str) -> str:
 
 
 def stalled(reason: Reason, message: str, *, ending: bool) -> tuple[Condition, ...]:
-    """Return the conditions of a Hub that needs somebody's help."""
-    return conditions.stalled(reason, f"{message}. {_FORCE}" if ending else message)
+    """Return the conditions of a Hub that needs somebody's help, or whose servers do."""
+    make = conditions.waiting if reason in _PASSING else conditions.stalled
+    return make(reason, f"{message}. {_FORCE}" if ending else message)
 
 
 _FORCE = f"To delete the Hub all the same, annotate it {names.FORCE_DELETE}=true"

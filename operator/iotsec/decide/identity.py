@@ -103,6 +103,9 @@ def _plan_credential(
     now: int,
     entropy: Callable[[], bytes],
 ) -> Plan:
+    if hub.ending and current is None and "publicKey" not in identity.status:
+        why = RefusedError(Reason.HUB_NOT_READY, "its Hub is being deleted: nobody new gets credentials", stalled=False)
+        return _plan_refusal(identity, hub, observed, why, now=now)
     lost = cutoff.lost(identity, hub, observed.secrets, now=now)
     if lost and current and current.issued and cutoff.is_recorded(hub, lost):
         lost = None  # ended before what the Secret holds was issued

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from iotsec.decide.adoption import AdoptedAccount
 from iotsec.nats.keys import KeyType
 
 # 94 bytes each in the account JWT, whose ceiling is 1 MiB (jwt v2 decoder.go, MaxTokenSize).
@@ -20,6 +21,9 @@ NEAR_LIMIT = MAX_REVOCATIONS * 4 // 5
 
 _PRUNE_IN_BULK = 500  # expired entries alone are worth a push only in such numbers
 CLOCK_LAG_SECONDS = 300  # seconds by which a server's clock may be behind: it accepts an expired JWT for as long
+
+FOREVER = 253_402_300_799
+"""The unix second, at the end of the year 9999, up to which must be said what an unexpiring JWT is kept out by."""
 
 EVERYBODY = "*"
 """The key of the entry that is about every user (jwt v2 ``account_claims.go``, ``RevocationList``)."""
@@ -51,6 +55,9 @@ class Ledger:
     roles: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """What each role granted when ``issued_at`` was issued, as JSON: one that leaves the spec while in use goes on."""
 
+    adopted: AdoptedAccount | None = None
+    """What the account says that is not by us, where it was there before us."""
+
     def covers(self, revocation: Revocation) -> bool:
         """Tell whether this revocation, or a later and longer one of the same key or of everybody, is in."""
         found = (self.entries.get(key) for key in (revocation.key, EVERYBODY))
@@ -58,11 +65,14 @@ class Ledger:
 
     def revoked_at(self, key: str) -> int:
         """Return the instant up to which the key's JWTs are dead, 0 where none is."""
-        return max(self.entries[entry][0] if entry in self.entries else 0 for entry in (key, EVERYBODY))
+        theirs = self.adopted.revocations if self.adopted is not None else {}
+        return max(max(self.entries.get(entry, (0, 0))[0], theirs.get(entry, 0)) for entry in (key, EVERYBODY))
 
     def revocations(self) -> dict[str, int]:
         """Return what the account JWT says of it: key → the instant up to which its JWTs are dead."""
-        return {key: at for key, (at, _) in self.entries.items()}
+        found = dict(self.adopted.revocations) if self.adopted is not None else {}
+        found.update({key: max(at, found.get(key, 0)) for key, (at, _) in self.entries.items()})
+        return found
 
     def with_taken_in(self, wanted: Iterable[Revocation]) -> "Ledger":
         """Return the ledger with these revocations in, each key's as late and as long as any; nothing is dropped."""
@@ -75,6 +85,8 @@ class Ledger:
     def to_json(self) -> bytes:
         """Serialise, canonically."""
         body = {"issuedAt": self.issued_at, "digest": self.digest, "revocations": self.entries, "roles": self.roles}
+        if self.adopted is not None:
+            body["adopted"] = self.adopted.to_json()
         return json.dumps(body, sort_keys=True, separators=(",", ":"), default=dict).encode()
 
     @classmethod
@@ -93,6 +105,7 @@ class Ledger:
                 str(body["digest"]),
                 MappingProxyType(entries),
                 MappingProxyType(dict(body.get("roles", {}))),
+                AdoptedAccount.from_json(body["adopted"]) if "adopted" in body else None,
             )
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError("this is no revocation ledger") from error

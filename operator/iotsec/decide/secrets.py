@@ -89,6 +89,8 @@ class SecretManifest:
     stale_labels: frozenset[str] = frozenset()
     """Labels we once put there and no longer want."""
     stale_annotations: frozenset[str] = frozenset()
+    stale_data: frozenset[str] = frozenset()
+    """Entries to take out; those of what was issued go by themselves."""
 
     def __repr__(self) -> str:
         return f"SecretManifest({self.namespace}/{self.name}, {self.component}, keys={sorted(self.data)})"
@@ -137,7 +139,7 @@ class SecretManifest:
         What is ours and no longer wanted goes; what others added stays.
         """
         body = self.to_object()
-        stale = set(replaces.issued.keys) - set(self.data) if replaces.issued else set()
+        stale = {*self.stale_data, *(replaces.issued.keys if replaces.issued else ())} - self.data.keys()
         body["data"].update(dict.fromkeys(stale))
         metadata: dict[str, Any] = {
             "uid": replaces.uid,
@@ -178,6 +180,7 @@ def is_satisfied(secret: Mapping[str, Any], manifest: SecretManifest) -> bool:
         and names.FINALIZER in (have.get("finalizers") or ())
         and _controller(have.get("ownerReferences") or ()) == manifest.owner
         and all(data.get(k) == v for k, v in manifest.data.items())
+        and not manifest.stale_data & data.keys()
     )
 
 

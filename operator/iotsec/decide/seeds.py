@@ -6,7 +6,8 @@ key is being replaced there are two.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from iotsec.nats.keys import InvalidKey, KeyType, Seed, SigningKey
 
@@ -39,6 +40,18 @@ class TrustSeeds:
         return f"TrustSeeds({len(self.identity)} identity seeds, {len(self.signing)} signing seeds)"
 
 
+class OperatorPhase(StrEnum):
+    """How far the replacement of the operator's signing key has come; what a phase does begins once it is recorded."""
+
+    NONE = ""
+    PREPARED = "Prepared"
+    """The servers' configuration names both keys; the old one signs."""
+    RESIGNING = "Resigning"
+    """Every server trusts both; the new one signs."""
+    RESIGNED = "Resigned"
+    """The new one signed all that the servers run, and their configuration names no other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
     """What is known of signing keys beside their seeds."""
@@ -46,11 +59,15 @@ class Records:
     made: Mapping[str, int]
     """When each was made, in unix seconds, by its name in the Secret."""
     heeded: Mapping[str, str]
-    """The tokens of annotations that asked for new keys and were heeded, by what they asked for."""
+    """The tokens that asked for new keys and were heeded, by the annotation that held them."""
+    operator: OperatorPhase = OperatorPhase.NONE
 
     def to_json(self) -> bytes:
         """Serialise, canonically."""
-        return json.dumps({"made": dict(self.made), "heeded": dict(self.heeded)}, sort_keys=True).encode()
+        body: dict[str, object] = {"made": dict(self.made), "heeded": dict(self.heeded)}
+        if self.operator:
+            body["operator"] = str(self.operator)
+        return json.dumps(body, sort_keys=True).encode()
 
 
 def records(signing: Mapping[str, bytes]) -> Records:
@@ -60,6 +77,7 @@ def records(signing: Mapping[str, bytes]) -> Records:
         return Records(
             {str(k): int(v) for k, v in body.get("made", {}).items()},
             {str(k): str(v) for k, v in body.get("heeded", {}).items()},
+            OperatorPhase(body.get("operator", "")),
         )
     except (ValueError, TypeError, AttributeError):
         return Records({}, {})
@@ -86,9 +104,9 @@ def role_key(account: str, role: str) -> str:
 
 
 def account_names(seeds: TrustSeeds) -> set[str]:
-    """Return the accounts that have an identity seed: one that was ever made keeps its revocations."""
-    prefix = account_identity("")
-    return {name.removeprefix(prefix) for name in seeds.identity if name.startswith(prefix)}
+    """Return the accounts that have an identity or a seal: one that ever was keeps its revocations."""
+    prefixes = (account_identity(""), account_seal(""))
+    return {name.removeprefix(p) for p in prefixes for name in seeds.identity if name.startswith(p)}
 
 
 def roles_of(seeds: TrustSeeds, account: str) -> set[str]:
@@ -113,25 +131,59 @@ def next_generation(store: Mapping[str, bytes], name: str) -> str:
     return f"{name}.{int(last.removeprefix(f'{name}.')) + 1 if last != name else 2}"
 
 
-def completed(seeds: TrustSeeds, *, roles: Roles, entropy: Entropy, now: int) -> TrustSeeds:
-    """Return the seeds with all that the Hub's accounts and roles need; what exists is never replaced."""
-    identity = {name: kind for name, kind in _identity_names(roles) if name not in seeds.identity}
-    signing = {name: kind for name, kind in signing_names(roles) if not generations(seeds.signing, name)}
+def with_generation(seeds: TrustSeeds, name: str, kind: KeyType, *, entropy: Entropy, now: int) -> TrustSeeds:
+    """Return the seeds with one more key of a name."""
+    entry = next_generation(seeds.signing, name)
+    known = records(seeds.signing)
+    added = replace(seeds, signing={**seeds.signing, **_made({entry: kind}, entropy)})
+    return with_records(added, replace(known, made={**known.made, entry: now}))
+
+
+def newest_alone(seeds: TrustSeeds, name: str) -> TrustSeeds:
+    """Return the seeds without the keys of a name that a later one replaces."""
+    former = generations(seeds.signing, name)[:-1]
+    known = records(seeds.signing)
+    kept = replace(seeds, signing={entry: seed for entry, seed in seeds.signing.items() if entry not in former})
+    return with_records(kept, replace(known, made={e: at for e, at in known.made.items() if e not in former}))
+
+
+def with_records(seeds: TrustSeeds, known: Records) -> TrustSeeds:
+    """Return the seeds with other records beside them."""
+    return replace(seeds, signing={**seeds.signing, RECORDS: known.to_json()})
+
+
+def left_behind(data: Mapping[str, bytes], signing: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the entries of a signing Secret that are former keys: later ones are there of their names."""
+    found = (name for name in data if name not in signing)
+    return frozenset(name for name in found if generations(signing, _without_number(name)))
+
+
+def completed(
+    seeds: TrustSeeds, *, roles: Roles, entropy: Entropy, now: int, adopted: Collection[str] | None = None
+) -> TrustSeeds:
+    """Return the seeds with all that the Hub's accounts and roles need; what exists is never replaced.
+
+    ``adopted`` are the accounts of an existing trust root whose identities are kept elsewhere, as its operator and its
+    system account are; ``None`` where the trust root is the Hub's own.
+    """
+    identity = {name: kind for name, kind in _identity_names(roles, adopted) if name not in seeds.identity}
+    signing = {name: kind for name, kind in signing_names(roles, adopted) if not generations(seeds.signing, name)}
     known = records(seeds.signing)
     made = {name: seed for name, seed in seeds.signing.items() if name != RECORDS} | _made(signing, entropy)
     return TrustSeeds(
         identity={**seeds.identity, **_made(identity, entropy)},
         signing={
             **made,
-            RECORDS: Records({name: known.made.get(name, now) for name in made}, known.heeded).to_json(),
+            RECORDS: replace(known, made={name: known.made.get(name, now) for name in made}).to_json(),
         },
     )
 
 
-def signing_names(roles: Roles) -> Iterator[tuple[str, KeyType]]:
-    """Yield the names of all signing keys there are to be, and their kinds."""
-    yield OPERATOR, KeyType.OPERATOR
-    yield SYSTEM, KeyType.ACCOUNT
+def signing_names(roles: Roles, adopted: Collection[str] | None = None) -> Iterator[tuple[str, KeyType]]:
+    """Yield the names of all signing keys there are to be, and their kinds; ``adopted`` as in ``completed``."""
+    if adopted is None:
+        yield OPERATOR, KeyType.OPERATOR
+        yield SYSTEM, KeyType.ACCOUNT
     for account in roles:
         yield unscoped_key(account), KeyType.ACCOUNT
         for role in roles[account]:
@@ -171,11 +223,18 @@ def public_of(store: Mapping[str, bytes], name: str) -> str:
         return ""
 
 
-def _identity_names(accounts: Iterable[str]) -> Iterator[tuple[str, KeyType]]:
-    yield OPERATOR, KeyType.OPERATOR
-    yield SYSTEM, KeyType.ACCOUNT
+def _without_number(entry: str) -> str:
+    name, _, number = entry.rpartition(".")
+    return name if number.isdecimal() else entry
+
+
+def _identity_names(accounts: Iterable[str], adopted: Collection[str] | None) -> Iterator[tuple[str, KeyType]]:
+    if adopted is None:
+        yield OPERATOR, KeyType.OPERATOR
+        yield SYSTEM, KeyType.ACCOUNT
     for account in accounts:
-        yield account_identity(account), KeyType.ACCOUNT
+        is_elsewhere = adopted is not None and account in adopted
+        yield account_seal(account) if is_elsewhere else account_identity(account), KeyType.ACCOUNT
 
 
 def _made(wanted: Mapping[str, KeyType], entropy: Entropy) -> dict[str, bytes]:

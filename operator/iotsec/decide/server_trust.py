@@ -1,6 +1,7 @@
 """What the servers are told to trust: the operator's and the system account's JWTs, and the config that names them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
 from iotsec.decide.trust import TrustRoot
 from iotsec.nats import jwt
@@ -9,11 +10,13 @@ from iotsec.nats.server_config import server_conf
 
 SYSTEM_ACCOUNT = "SYS"
 
+_PRELOAD = re.compile(rb"resolver_preload: \{\s*A\w+: ([\w.-]+)")
+
 
 def operator_token(trust: TrustRoot, *, name: str, issued_at: int) -> str:
     """Sign the operator JWT: strict, with its signing keys and the system account."""
     claims = OperatorClaims(
-        signing_keys=tuple(key.public for key in trust.operator_signing),
+        signing_keys=tuple(key.public for key in trust.operator_announced),
         system_account=trust.system.public,
         strict_signing_key_usage=True,
     )
@@ -39,28 +42,32 @@ def system_token(trust: TrustRoot, *, issued_at: int) -> str:
 def nats_config(trust: TrustRoot, *, name: str, existing: Mapping[str, bytes], now: int) -> dict[str, bytes]:
     """Return the data of ``<hub>-nats-config``, byte for byte as it was while what it says has not changed.
 
-    A changed operator JWT needs a restart of every server, so an unchanged one keeps its ``iat``.
+    A changed operator JWT needs a restart of every server, so an unchanged one keeps its ``iat``. So does the system
+    account's, whose changes are pushed: a server that starts with an empty volume must know its latest keys all the
+    same, and one that has a later JWT keeps it (nats-server ``dirstore.go``, saveIfNewer).
     """
-    issued_at = _issued_at(existing.get("operator.jwt"), default=now)
-    operator_jwt = operator_token(trust, name=name, issued_at=issued_at)
-    system_jwt = system_token(trust, issued_at=issued_at)
-    if operator_jwt.encode() != existing.get("operator.jwt") and issued_at != now:
-        operator_jwt = operator_token(trust, name=name, issued_at=max(now, issued_at + 1))
-        system_jwt = system_token(trust, issued_at=max(now, issued_at + 1))
+    operator_jwt = _kept(existing.get("operator.jwt"), lambda at: operator_token(trust, name=name, issued_at=at), now)
+    system_jwt = _kept(_preloaded(existing), lambda at: system_token(trust, issued_at=at), now)
     conf = server_conf(operator_jwt=operator_jwt, system_account=trust.system.public, system_account_jwt=system_jwt)
     empty = {f"{listener}.conf": b"" for listener in ("cluster", "leafnodes", "gateway", "mqtt", "websocket")}
     return {"server.conf": conf.encode(), "operator.jwt": operator_jwt.encode(), **empty}
 
 
-def system_jwt_of(config: Mapping[str, bytes], trust: TrustRoot) -> str:
-    """Return the system account's JWT that goes with this config."""
-    return system_token(trust, issued_at=_issued_at(config.get("operator.jwt"), default=0))
+def system_jwt_of(config: Mapping[str, bytes]) -> str:
+    """Return the system account's JWT that is in this config."""
+    return (_preloaded(config) or b"").decode()
 
 
-def _issued_at(token: bytes | None, *, default: int) -> int:
-    if not token:
-        return default
+def _preloaded(config: Mapping[str, bytes]) -> bytes | None:
+    found = _PRELOAD.search(config.get("server.conf", b""))
+    return found[1] if found else None
+
+
+def _kept(known: bytes | None, sign: Callable[[int], str], now: int) -> str:
+    """Return the JWT that is known where it still says what it should, else a later one."""
     try:
-        return jwt.decode(token.decode()).issued_at
+        issued_at = jwt.decode((known or b"").decode()).issued_at
     except (jwt.InvalidToken, UnicodeDecodeError):
-        return default
+        return sign(now)
+    token = sign(issued_at)
+    return token if token.encode() == known else sign(max(now, issued_at + 1))

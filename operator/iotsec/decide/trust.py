@@ -10,7 +10,18 @@ from typing import Any
 
 from iotsec.decide import seeds as names
 from iotsec.decide.account import AccountKeys
-from iotsec.decide.seeds import OPERATOR, SYSTEM, Roles, TrustDamagedError, TrustSeeds, public_of, read, read_all
+from iotsec.decide.seeds import (
+    OPERATOR,
+    SYSTEM,
+    OperatorPhase,
+    Roles,
+    TrustDamagedError,
+    TrustSeeds,
+    public_of,
+    read,
+    read_all,
+    records,
+)
 from iotsec.nats import jwt
 from iotsec.nats.claims import OperatorClaims
 from iotsec.nats.keys import KeyType, SigningKey
@@ -27,11 +38,33 @@ class TrustRoot:
     system: SigningKey
     system_signing: tuple[SigningKey, ...]
     accounts: Mapping[str, AccountKeys]
+    operator_phase: OperatorPhase = OperatorPhase.NONE
 
     @property
     def account_signer(self) -> SigningKey:
         """The operator's signing key that every server trusts, and account JWTs are signed with."""
-        return self.operator_signing[0]
+        renewed = self.operator_phase in {OperatorPhase.RESIGNING, OperatorPhase.RESIGNED}
+        return self.operator_signing[-1 if renewed else 0]
+
+    @property
+    def account_signers(self) -> frozenset[str]:
+        """Public halves of the keys that account JWTs of this Hub may be signed with."""
+        return frozenset(key.public for key in self.operator_signing)
+
+    @property
+    def operator_public(self) -> str:
+        """Public key of the operator's identity."""
+        return self.operator.public
+
+    @property
+    def system_public(self) -> str:
+        """Public key of the system account."""
+        return self.system.public
+
+    @property
+    def operator_announced(self) -> tuple[SigningKey, ...]:
+        """The signing keys that the operator JWT names."""
+        return self.operator_signing[-1 if self.operator_phase is OperatorPhase.RESIGNED else 0 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +138,23 @@ def trust_root(seeds: TrustSeeds, *, roles: Roles) -> TrustRoot:
         operator_signing=read_all(seeds.signing, OPERATOR, KeyType.OPERATOR),
         system=read(seeds.identity, SYSTEM, KeyType.ACCOUNT),
         system_signing=read_all(seeds.signing, SYSTEM, KeyType.ACCOUNT),
-        accounts={name: _account_keys(seeds, name, roles) for name in roles},
+        accounts={name: account_keys(seeds, name, roles) for name in roles},
+        operator_phase=records(seeds.signing).operator,
     )
 
 
-def _account_keys(seeds: TrustSeeds, name: str, roles: Roles) -> AccountKeys:
-    identity = read(seeds.identity, names.account_identity(name), KeyType.ACCOUNT)
+def account_keys(seeds: TrustSeeds, name: str, roles: Roles, *, adopted: str = "") -> AccountKeys:
+    """Read the keys of one account; ``adopted`` is its public key where somebody else holds its identity.
+
+    Raises:
+        TrustDamagedError: one is missing or is no seed of its kind.
+
+    """
+    seal = names.account_seal(name) if adopted else names.account_identity(name)
+    identity = read(seeds.identity, seal, KeyType.ACCOUNT)
     return AccountKeys(
         name=name,
-        public=identity.public,
+        public=adopted or identity.public,
         seal=identity,
         unscoped=read_all(seeds.signing, names.unscoped_key(name), KeyType.ACCOUNT),
         scoped={

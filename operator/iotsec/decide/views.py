@@ -54,6 +54,8 @@ class AccountView:
     """What every reachable server was seen to run; ``None`` while that was never so."""
     signers_live: frozenset[str]
     """The signing keys in the account JWT that every reachable server runs."""
+    untold: Ledger | None = None
+    """What is written down, where no server was ever given a JWT: it will be in the first one there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class HubView:
     """The labels of every namespace, by its name."""
     problem: str = ""
     """Why the servers cannot be told anything now; empty while they can."""
+    ending: bool = False
+    """It is being deleted: who has credentials keeps them, and nobody new gets any."""
 
     def admits(self, account: Account, namespace: str) -> bool:
         """Tell whether identities of a namespace may be in an account."""

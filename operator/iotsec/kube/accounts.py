@@ -12,11 +12,12 @@ import structlog
 
 from iotsec.broker.connection import UnavailableError
 from iotsec.broker.distribution import Distribution
-from iotsec.decide.account import AccountToken, issue_account, retirement_token
+from iotsec.decide.account import AccountToken, issue_account
 from iotsec.decide.compaction import COMPACT_FROM, compacted, oldest_in_use
 from iotsec.decide.ledger import EVERYBODY, Ledger, LedgerFullError, merged_with_server, with_revocations
 from iotsec.decide.secrets import Owner
 from iotsec.decide.server_trust import system_token
+from iotsec.kube.adopted_accounts import last_token, learn
 from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.secret_cache import SecretCache
@@ -59,19 +60,20 @@ class AccountPusher:
             raise
 
     async def retire(self, hub: HubRuntime) -> None:
-        """Push each account's last JWT, and see it arrive.
+        """Push each account's last JWT, and see it arrive; one that was there before us stays as it was without us.
 
         Raises:
             UnavailableError: not every server could be told.
 
         """
-        if hub.trust is None:
+        if hub.root is None:
             return
         await hub.servers.discover()
         for name, account in hub.accounts.items():
-            keys = hub.trust.accounts[name]
-            last = retirement_token(keys, ledger=account.ledger, signer=hub.trust.account_signer, now=self._clock())
-            answer = await hub.servers.push(keys.public, last.token)
+            public, now = hub.root.accounts[name].public, self._clock()
+            if account.ledger.adopted is not None:
+                learn(hub, name, (await hub.servers.look(public)).tokens, now=now)
+            answer = await hub.servers.push(public, last_token(hub, name, now=now).token)
             if not answer.complete:
                 raise UnavailableError(answer.error or "not every server took an account's end")
             log.info("account retired", hub=str(hub.key), account=name, action="retire")
@@ -93,34 +95,42 @@ class AccountPusher:
             await self._bring(hub, name, owner, look=check)
         if check:
             hub.check_due = max(hub.check_due, began + (loop.time() - began) / _VERIFY_SHARE)
-        return _complete(hub.system) and all(map(_complete, hub.accounts.values()))
+        system = hub.existing.trust is not None or is_complete(hub.system)
+        return system and all(map(is_complete, hub.accounts.values()))
 
     async def _bring_system(self, hub: HubRuntime, *, look: bool) -> None:
-        if hub.trust is None or not (look or not _complete(hub.system)):
+        if hub.trust is None or not (look or not is_complete(hub.system)):
             return
         public = hub.trust.system.public
         hub.system.distribution = _still(hub.system, (await hub.servers.look(public)).judged_by(hub.system_jwt))
-        if _complete(hub.system) or _must_wait(hub.system):
+        if is_complete(hub.system):
+            _system_came_alive(hub)
+        if is_complete(hub.system) or _must_wait(hub.system):
             return
         if hub.system.stuck:
             issued_at = jwt.decode(hub.system_jwt, verify=False).issued_at
             hub.system_jwt = system_token(hub.trust, issued_at=max(self._clock(), issued_at + 1))
         await self._push(hub, hub.system, public, hub.system_jwt)
+        if is_complete(hub.system):
+            _system_came_alive(hub)
 
     async def _bring(self, hub: HubRuntime, name: str, owner: Owner, *, look: bool) -> None:
         """See whether every server runs the account's JWT as it should be, and push it where one does not."""
         account = hub.accounts[name]
-        if hub.trust is None:
+        if hub.root is None:
             return
-        public = hub.trust.accounts[name].public
-        if look or not account.confirmed or not _complete(account):
+        public = hub.root.accounts[name].public
+        if look or not account.confirmed or not is_complete(account):
             sighting = await hub.servers.look(public)
             self._learn(hub, name, public, sighting.tokens)
             account.confirmed = True
-            before, was_complete = account.token, _complete(account)
+            if account.blocked:
+                account.distribution = None
+                return
+            before, was_complete = account.token, is_complete(account)
             token = await self._issue(hub, name, owner)
             account.distribution = _still(account, sighting.judged_by(token.token))
-            if token == before and not _complete(account):
+            if token == before and not is_complete(account):
                 if was_complete:
                     log.warning("account drifted", hub=str(hub.key), account=public, action="repair")
                 if _must_wait(account):
@@ -131,16 +141,16 @@ class AccountPusher:
             if account.live == token.ledger:
                 return
             account.distribution = None
-        if not _complete(account):
+        if not is_complete(account):
             await self._push(hub, account, public, token.token)
-        if _complete(account):
+        if is_complete(account):
             _came_alive(account, token)
 
     async def _push(self, hub: HubRuntime, account: AccountRuntime, public: str, token: str) -> None:
         now = asyncio.get_running_loop().time()
         hub.pushed_at = now
         account.distribution = await hub.servers.push(public, token)
-        account.stuck = 0 if _complete(account) else account.stuck + 1
+        account.stuck = 0 if is_complete(account) else account.stuck + 1
         account.retry_due = now + min(_SLOWEST_RETRY_SECONDS, 2.0**account.stuck)
         log.info(
             "account pushed",
@@ -199,18 +209,19 @@ class AccountPusher:
 
     def _oldest(self, hub: HubRuntime, name: str) -> int | None:
         """Return when the oldest JWT was issued that must go on working."""
-        if hub.trust is None:
-            return None
-        public, place = hub.trust.accounts[name].public, f"{hub.key.namespace}/{hub.key.name}"
+        if hub.root is None or hub.accounts[name].ledger.adopted is not None:
+            return None  # nobody knows what others issued in an adopted account
+        public, place = hub.root.accounts[name].public, f"{hub.key.namespace}/{hub.key.name}"
         return oldest_in_use(self._cache, account=public, hub=place, now=self._clock())
 
     def _sign(self, hub: HubRuntime, name: str, ledger: Ledger, now: int) -> AccountToken:
-        if hub.trust is None:
+        if hub.root is None:
             raise RuntimeError("the Hub's keys are not loaded")
         account, wanted = hub.accounts[name], hub.definitions[name]
-        if account.token is None or account.token.ledger != ledger or account.signed_for != wanted:
-            account.signed_for = wanted
-            return issue_account(wanted, ledger=ledger, signer=hub.trust.account_signer, now=now)
+        signer = hub.root.account_signer
+        if account.token is None or account.token.ledger != ledger or account.signed_for != (wanted, signer.public):
+            account.signed_for = wanted, signer.public
+            return issue_account(wanted, ledger=ledger, signer=signer, now=now)
         return account.token
 
     async def _take_in(self, hub: HubRuntime, name: str, ledger: Ledger, owner: Owner) -> None:
@@ -222,6 +233,9 @@ class AccountPusher:
     def _learn(self, hub: HubRuntime, name: str, public: str, tokens: Iterable[str]) -> None:
         """Take over what a newer JWT of ours revokes: a ledger that was lost must not revive anybody."""
         account = hub.accounts[name]
+        if account.ledger.adopted is not None:
+            learn(hub, name, tokens, now=self._clock())
+            return
         known = account.token.token if account.token else ""
         others = [text for text in tokens if text != known]
         newer = sorted(self._ours(hub, public, others), key=lambda found: found[0])
@@ -243,8 +257,7 @@ class AccountPusher:
                 found = jwt.decode(text)
             except jwt.InvalidToken:
                 continue
-            signers = hub.trust.operator_signing if hub.trust is not None else ()
-            signed = any(found.issuer == key.public for key in signers)
+            signed = hub.root is not None and found.issuer in hub.root.account_signers
             if signed and found.subject == public and isinstance(found.claims, AccountClaims):
                 yield found.issued_at, found.claims
 
@@ -260,14 +273,22 @@ def _must_wait(account: AccountRuntime) -> bool:
     return account.stuck > 0 and asyncio.get_running_loop().time() < account.retry_due
 
 
-def _complete(account: AccountRuntime) -> bool:
+def is_complete(account: AccountRuntime) -> bool:
+    """Tell whether every server that answers was seen to run the account's JWT."""
     return account.distribution is not None and account.distribution.complete
 
 
 def _came_alive(account: AccountRuntime, token: AccountToken) -> None:
     if account.live == token.ledger:
         return
-    claims = jwt.decode(token.token, verify=False).claims
     account.live = token.ledger
-    if isinstance(claims, AccountClaims):
-        account.signers_live = frozenset(map(signing_key_of, claims.signing_keys))
+    account.signers_live = _signers(token.token)
+
+
+def _system_came_alive(hub: HubRuntime) -> None:
+    hub.system.signers_live = _signers(hub.system_jwt)
+
+
+def _signers(token: str) -> frozenset[str]:
+    claims = jwt.decode(token, verify=False).claims
+    return frozenset(map(signing_key_of, claims.signing_keys)) if isinstance(claims, AccountClaims) else frozenset()

@@ -14,13 +14,19 @@ from iotsec.decide import hub as hub_decisions
 from iotsec.decide import sharing, trust
 from iotsec.decide.account import AccountDefinition, AccountToken
 from iotsec.decide.admission import matching_nothing
+from iotsec.decide.conditions import Condition
 from iotsec.decide.cutoff import merged
 from iotsec.decide.definition import declared_roles, definition
+from iotsec.decide.existing_trust import AdoptedTrust
 from iotsec.decide.ledger import Ledger, Revocation
+from iotsec.decide.operator_rotation import Progress
 from iotsec.decide.seeds import TrustSeeds
 from iotsec.decide.views import AccountView, HubView
+from iotsec.kube.existing_runtime import ExistingRuntime
 from iotsec.kube.keys import Key
+from iotsec.nats import jwt
 from iotsec.nats.claims import UserPermissionLimits
+from iotsec.nats.keys import SigningKey
 
 
 @dataclass(slots=True)
@@ -30,8 +36,8 @@ class AccountRuntime:
     ledger: Ledger = field(default_factory=Ledger)
     requested: dict[str, Revocation] = field(default_factory=dict)
     token: AccountToken | None = None
-    signed_for: AccountDefinition | None = None
-    """What the token says, beside its ledger."""
+    signed_for: tuple[AccountDefinition, str] | None = None
+    """What the token says, beside its ledger, and the public key of who signed it."""
     distribution: Distribution | None = None
     live: Ledger | None = None
     signers_live: frozenset[str] = frozenset()
@@ -42,6 +48,8 @@ class AccountRuntime:
     retry_due: float = 0.0
     """When to push again what was pushed in vain; by the event loop's clock."""
     full: str = ""
+    blocked: str = ""
+    """Why nothing can be signed for it, though it was adopted."""
 
     def settle(self, now: int) -> None:
         """Drop what was asked for and is in the ledger, or over."""
@@ -71,8 +79,15 @@ class HubRuntime:
         self.fault = ""
         """What is wrong with the one there is now."""
         self.generation = 0
+        self.ending = False
+        """Somebody asked for its deletion."""
+        self.told: frozenset[str] = frozenset()
+        """The accounts that servers were given a JWT of, by the Hub's status: a lost ledger does not tell."""
         self.seeds: TrustSeeds | None = None
         self.trust: trust.TrustRoot | None = None
+        """The keys of a trust root of the Hub's own."""
+        self.existing = ExistingRuntime()
+        """One that somebody else made."""
         self.roles: Mapping[str, Mapping[str, UserPermissionLimits]] = {}
         """What the roles grant that identities of each account may have."""
         self.definitions: Mapping[str, AccountDefinition] = {}
@@ -96,12 +111,17 @@ class HubRuntime:
         """Identities to look at again when anything here changes."""
         self.attendance: Attendance | None = None
         """Who is connected, where presence is kept."""
+        self.rotations: tuple[Condition, ...] = ()
+        """What is to be known of signing keys that are being replaced, or will be late."""
+        self.operator_rotation: Progress | None = None
+        self.minted_by = ""
+        """Public key of who signed the latest credentials of our own connection."""
         self._namespaces = namespaces
         self._changed = changed
         self.connection = SystemConnection(
             hub=f"{key.namespace}/{key.name}",
             servers=lambda: tuple(self.spec.nats.servers) if self.spec else (),
-            mint=lambda: mint(self),
+            mint=lambda: self._credentials(mint),
             changed=self._reconnected,
             heard=self._heard,
         )
@@ -126,15 +146,42 @@ class HubRuntime:
             self.spec = sharing.sound(hub.spec) if self.fault else hub.spec
         return self.spec
 
+    @property
+    def root(self) -> trust.TrustRoot | AdoptedTrust | None:
+        """What the Hub's accounts are signed with, whoever made it; ``None`` before it is known."""
+        return self.trust if self.trust is not None else self.existing.trust
+
     def define(self) -> None:
         """Work out what the accounts are to be, from the spec and the keys as they are now."""
-        if self.trust is None or self.spec is None:
+        root = self.root
+        if root is None or self.spec is None:
             raise RuntimeError("the Hub's keys are not loaded")
         self.roles = {a.name: declared_roles(self.spec, a) for a in self.spec.effective_accounts()}
         self.definitions = {
-            name: definition(self.spec, self.trust.accounts, name, ledger=account.ledger)
+            name: definition(
+                self.spec,
+                root.accounts,
+                name,
+                ledger=account.ledger,
+                adopted=account.ledger.adopted.claims if account.ledger.adopted else None,
+            )
             for name, account in self.accounts.items()
         }
+
+    @property
+    def system_signer(self) -> SigningKey:
+        """The system account's newest signing key that every server is seen to know, else the oldest, which they do."""
+        keys = self.trust.system_signing if self.trust is not None else ()
+        if not keys:
+            raise RuntimeError("the Hub's keys are not loaded")
+        return next((key for key in reversed(keys) if key.public in self.system.signers_live), keys[0])
+
+    def take_system_jwt(self, token: str) -> None:
+        """Have the servers run this JWT of the system account, unless the one they are given says the same."""
+        new = jwt.decode(token, verify=False)
+        old = jwt.decode(self.system_jwt, verify=False) if self.system_jwt else None
+        if old is None or (new.issuer, new.claims) != (old.issuer, old.claims):
+            self.system_jwt, self.system.distribution = token, None
 
     def connect(self) -> None:
         """Start the connection; one that runs takes note of where the servers are now."""
@@ -166,7 +213,8 @@ class HubRuntime:
 
     def refresh_view(self) -> bool:
         """Make the picture that identities decide by; tell whether it changed."""
-        if self.trust is None or self.spec is None:
+        root = self.root
+        if root is None or self.spec is None:
             return False
         view = HubView(
             namespace=self.key.namespace,
@@ -175,17 +223,19 @@ class HubRuntime:
             accounts=MappingProxyType(
                 {
                     name: AccountView(
-                        keys=self.trust.accounts[name],
+                        keys=root.accounts[name],
                         roles=self.roles.get(name, {}),
                         recorded=account.ledger.with_taken_in(account.requested.values()),
                         live=account.live,
                         signers_live=account.signers_live,
+                        untold=None if account.ledger.issued_at or name in self.told else account.ledger,
                     )
                     for name, account in self.accounts.items()
                 }
             ),
             namespaces=self._namespaces,
             problem=self.connection.problem,
+            ending=self.ending,
         )
         changed = self.view != view
         self.view = view
@@ -193,16 +243,17 @@ class HubRuntime:
 
     def state(self) -> hub_decisions.HubState:
         """Return what the Hub's status is made of."""
-        root = self.trust
+        root = self.root
         if root is None:
             raise RuntimeError("the Hub's keys are not loaded")
-        everyone = (self.system, *self.accounts.values())
+        everyone = (*((self.system,) if self.trust is not None else ()), *self.accounts.values())
         behind = {id_ for a in everyone if a.distribution for id_ in a.distribution.behind}
         unknown = any(a.distribution is None for a in everyone)
         known, problem = self.servers.known, self.connection.problem
         return hub_decisions.HubState(
-            operator_key=root.operator.public,
-            system_key=root.system.public,
+            operator_key=root.operator_public,
+            system_key=root.system_public,
+            adopted=self.existing.trust is not None,
             accounts=[
                 hub_decisions.AccountState(
                     name=name,
@@ -221,14 +272,23 @@ class HubRuntime:
             refused=self.connection.refused,
             push_error=next((a.distribution.error for a in everyone if a.distribution and a.distribution.error), ""),
             full=next((a.full for a in everyone if a.full), ""),
+            blocked=next((a.blocked for a in everyone if a.blocked), ""),
             removed_roles=self.removed_roles,
+            rotations=self.rotations,
+            operator_rotation=self.operator_rotation,
             matching_nothing=matching_nothing(self.spec.accounts, self._namespaces) if self.spec else (),
         )
 
     def _account_of(self, public: str) -> AccountRuntime | None:
-        if self.trust is None:
+        root = self.root
+        if root is None:
             return None
-        return next((self.accounts[n] for n, k in self.trust.accounts.items() if k.public == public), None)
+        return next((self.accounts[n] for n, k in root.accounts.items() if k.public == public), None)
+
+    def _credentials(self, mint: Callable[["HubRuntime"], bytes]) -> bytes:
+        if self.trust is not None and self.trust.system_signing:
+            self.minted_by = self.system_signer.public
+        return mint(self)
 
     def _heard(self, subject: str, body: bytes) -> None:
         if self.attendance is not None and self.attendance.heard(subject, body):

@@ -1,6 +1,7 @@
 """A Hub's Secrets: read once, written before anything that relies on them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -76,21 +77,27 @@ class HubSecrets:
         roles = keyed_roles(hub.spec, found, users)
         completed = seeds.completed(found, roles=roles, entropy=self._entropy, now=now)
         root = trust.trust_root(completed, roles=roles)
-        # Identity keys first: signing keys without them would be worth nothing after a crash here.
-        keep = _manifest(hub, identity_name, completed.identity, names.IDENTITY_KEYS, owner)
-        await self._keep(keep, identity, ending=ending)
-        keep = _manifest(hub, signing_name, completed.signing, names.SIGNING_KEYS, owner)
-        await self._keep(keep, signing, ending=ending)
+        await self.keep_seeds(hub, completed, (identity, signing), owner, ending=ending)
         hub.seeds, hub.trust = completed, root
         existing = hub.config or (_data(config) if _is_ours(config, owner) else {})
         hub.config = server_trust.nats_config(root, name=_name(hub.key), existing=existing, now=now)
-        hub.system_jwt = server_trust.system_jwt_of(hub.config, root)
+        hub.take_system_jwt(server_trust.system_jwt_of(hub.config))
         for account in sorted(roles):
-            await self._bring_up_ledger(hub, account, owner, ending=ending)
+            await self.bring_up_ledger(hub, account, owner, ending=ending)
         hub.define()
         # Last: the servers that run can be told what to refuse without it.
         _check_ours(config, owner)
         await self._keep(_manifest(hub, config_name, hub.config, names.NATS_CONFIG, owner), config, ending=ending)
+
+    async def change_signing_keys(self, hub: HubRuntime, changed: seeds.TrustSeeds, owner: Owner) -> None:
+        """Write other signing keys down in one go, and go by them from the next :meth:`bring_up` on."""
+        name = names.signing_keys_secret(hub.key.name)
+        manifest = _manifest(hub, name, changed.signing, names.SIGNING_KEYS, owner)
+        former = hub.seeds.signing.keys() - changed.signing.keys() if hub.seeds else ()
+        facts = self._cache.get(manifest.namespace, name)
+        await self._writer.write(replace(manifest, stale_data=frozenset(former)), facts)
+        log.info("signing keys changed", hub=manifest.hub, secret=name, action="write")
+        hub.seeds, hub.stale = changed, True
 
     async def write_ledger(self, hub: HubRuntime, account: str, ledger: Ledger, owner: Owner) -> None:
         """Write an account's ledger down."""
@@ -108,15 +115,55 @@ class HubSecrets:
         owners = [f.owner for f in self._cache if f.namespace == hub.namespace and f.owner is not None]
         return frozenset(o.uid for o in owners if (o.kind, o.name) == (HUBS.kind, hub.name))
 
-    async def _bring_up_ledger(self, hub: HubRuntime, account: str, owner: Owner, *, ending: bool) -> None:
+    async def keep_seeds(
+        self,
+        hub: HubRuntime,
+        wanted: seeds.TrustSeeds,
+        found: tuple[Secret | None, Secret | None],
+        owner: Owner,
+        *,
+        ending: bool,
+    ) -> None:
+        """Make the two Secrets with seeds hold these; ``found`` is how they are."""
+        identity, signing = found
+        # Identity keys first: signing keys without them would be worth nothing after a crash here.
+        name = names.identity_keys_secret(hub.key.name)
+        keep = _manifest(hub, name, wanted.identity, names.IDENTITY_KEYS, owner)
+        await self._keep(keep, identity, ending=ending)
+        name = names.signing_keys_secret(hub.key.name)
+        keep = _manifest(hub, name, wanted.signing, names.SIGNING_KEYS, owner)
+        # A former key that somebody put back would be trusted again after the next restart.
+        keep = replace(keep, stale_data=seeds.left_behind(_data(signing), wanted.signing))
+        await self._keep(keep, signing, ending=ending)
+
+    async def read_ours(self, hub: HubRuntime, name: str, owner: Owner) -> Secret | None:
+        """Read one of the Hub's Secrets.
+
+        Raises:
+            SecretTakenError: it is somebody else's.
+
+        """
+        found = await self._writer.read(hub.key.namespace, name)
+        _check_ours(found, owner)
+        return found
+
+    async def read_ledger(self, hub: HubRuntime, account: str, owner: Owner) -> Ledger:
+        """Return an account's ledger as it was written down, blank where there is none."""
+        if account in hub.accounts:
+            return hub.accounts[account].ledger
+        found = await self.read_ours(hub, names.ledger_secret(hub.key.name, account), owner)
+        return _ledger_in(found, hub=_name(hub.key))
+
+    async def bring_up_ledger(self, hub: HubRuntime, account: str, owner: Owner, *, ending: bool) -> None:
+        """Read an account's ledger where it is not known yet, and see that it is written down."""
         name = names.ledger_secret(hub.key.name, account)
         found = await self._writer.read(hub.key.namespace, name)
         _check_ours(found, owner)
         if account not in hub.accounts:
             hub.accounts[account] = AccountRuntime(_ledger_in(found, hub=_name(hub.key)))
+        # A blank one too: in a namespace that is ending a Secret can be changed, and none can be made.
         ledger = hub.accounts[account].ledger
-        if ledger != Ledger():  # a blank one says nothing
-            await self._keep(self._ledger_manifest(hub, account, ledger, owner), found, ending=ending)
+        await self._keep(self._ledger_manifest(hub, account, ledger, owner), found, ending=ending)
 
     async def _keep(self, manifest: SecretManifest, found: Secret | None, *, ending: bool) -> None:
         """Make a Secret so; one that is so already is not written."""

@@ -68,7 +68,7 @@ class HubTeller:
             generation=record.metadata["generation"],
             now=self._clock(),
             hub=key.name,
-            state=runtime.state() if runtime.trust else None,
+            state=runtime.state() if runtime.root else None,
         )
         before = conditions.reason_of(record.status, conditions.READY)
         now = asyncio.get_running_loop().time()

@@ -1,5 +1,6 @@
 """The worker for Hubs: keys and configuration first, then the servers, then the status."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,19 +11,23 @@ from iotsec.api.model import SpecError
 from iotsec.broker.connection import UnavailableError
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import names, trust
+from iotsec.decide.account import AccountKeys
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.definition import Users, removed_in_use
 from iotsec.decide.rotation_policy import hub_window_fault
 from iotsec.decide.secrets import Owner
-from iotsec.decide.seeds import TrustDamagedError
+from iotsec.decide.views import HubView
 from iotsec.kube.accounts import PRESENCE_SECONDS, AccountPusher
 from iotsec.kube.client import Client
 from iotsec.kube.errors import NotFoundError
+from iotsec.kube.existing_trust import ExistingTrusts, NotAskedYetError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
 from iotsec.kube.hub_runtime import HubRuntime
-from iotsec.kube.hub_secrets import HubSecrets, SecretTakenError, TrustMissingError
+from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_status import HubRecord, HubTeller
+from iotsec.kube.hub_troubles import TROUBLES, trouble_of
 from iotsec.kube.identity_cache import IdentityCache
+from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
 from iotsec.kube.namespaces import Namespaces
 from iotsec.kube.presence import Presences
@@ -48,6 +53,8 @@ class Hubs:
         namespaces: Namespaces,
         presences: Presences,
         secrets: HubSecrets,
+        existing: ExistingTrusts,
+        rotations: KeyRotations,
         pusher: AccountPusher,
         teller: HubTeller,
         mint: Callable[[HubRuntime], bytes],
@@ -59,6 +66,8 @@ class Hubs:
         self._namespaces = namespaces
         self._presences = presences
         self._secrets = secrets
+        self._existing = existing
+        self._rotations = rotations
         self._pusher = pusher
         self._teller = teller
         self._mint = mint
@@ -126,14 +135,10 @@ class Hubs:
         try:
             hub = parse_hub(record.body)
             await self._bring_up(record, hub, runtime)
-        except SpecError as error:
-            trouble = Reason.INVALID_SPEC, str(error)
-        except TrustMissingError as error:
-            trouble = Reason.TRUST_LOST, hub_decisions.trust_lost(str(error))
-        except TrustDamagedError as error:
-            trouble = Reason.TRUST_LOST, str(error)
-        except SecretTakenError as error:
-            trouble = Reason.SECRET_CONFLICT, str(error)
+        except TROUBLES as error:
+            trouble = trouble_of(error, refused=runtime.connection.refused)
+        except NotAskedYetError:
+            return
         if trouble is None:
             await self._serve(record, runtime)
         else:
@@ -146,6 +151,9 @@ class Hubs:
             await add_finalizer(self._client, HUBS, key.namespace, key.name)
         respecified = runtime.generation != hub.metadata.generation
         spec = runtime.specify(hub, known=bool(record.status.get("operatorPublicKey")))
+        given = runtime.existing
+        runtime.stale |= asyncio.get_running_loop().time() >= given.reread_due
+        runtime.stale |= given.access is not None and runtime.connection.refused
         users: Users = {}
         if runtime.stale or respecified or runtime.removed_roles:
             users = self._identities.role_users((key.namespace, key.name))
@@ -156,7 +164,8 @@ class Hubs:
         if runtime.stale or respecified:
             runtime.stale = False  # from here on: what changes while we read is read again
             try:
-                await self._secrets.bring_up(
+                keeper = self._existing if spec.trust.existing else self._secrets
+                await keeper.bring_up(
                     runtime,
                     _owner(record),
                     known=trust.known_keys(record.status),
@@ -184,6 +193,9 @@ class Hubs:
         users = self._users(runtime.key) if record.ending else []
         if record.ending and (not users or _is_forced(record)):
             await self._end(record, runtime)
+            return
+        if not record.ending and await self._rotations.advance(record, runtime, _owner(record)):
+            self._queue.add(runtime.key)  # with other keys all of it begins anew
             return
         await self._distribute(record, runtime)
         self._wake(runtime)
@@ -219,15 +231,15 @@ class Hubs:
         """Tell that a Hub needs somebody's help, its identities too; Secrets may be mended without a word to us."""
         key = runtime.key
         # Without its keys nobody can end its accounts, unless there never were any.
-        can_end = runtime.trust is not None or not record.status.get("operatorPublicKey")
+        can_end = runtime.root is not None or not record.status.get("operatorPublicKey")
         if record.ending and (_is_forced(record) or (can_end and not self._users(key))):
             await self._end(record, runtime)
             return
-        if runtime.trust is not None and runtime.spec is not None:
+        if runtime.root is not None and runtime.spec is not None:
             await self._distribute(record, runtime)  # nobody stays connected for this
         await self._teller.tell(record, runtime, hub_decisions.stalled(reason, message, ending=record.ending))
         trouble = f"its Hub needs help: {message}"
-        if runtime.trust is not None:
+        if runtime.root is not None:
             self._wake(runtime)
         elif runtime.trouble != trouble:
             runtime.trouble = trouble
@@ -247,11 +259,11 @@ class Hubs:
         return hub_decisions.hub_conditions(runtime.key.name, runtime.state())
 
     def _wake(self, runtime: HubRuntime) -> None:
-        """Look again at whom a change here concerns: all of its identities where the spec changed, else who waits."""
+        """Look again at whom a change here concerns: all identities where the spec or keys changed, else who waits."""
         before = runtime.view
         changed = runtime.refresh_view()
         self._presences.attend(runtime)
-        if runtime.view is None or (changed and (before is None or before.spec != runtime.view.spec)):
+        if runtime.view is None or (changed and (before is None or _concerns_all(before, runtime.view))):
             runtime.waiting.update(self._identities.of_hub((runtime.key.namespace, runtime.key.name)))
         if changed or runtime.view is None:
             for identity in runtime.waiting:
@@ -300,6 +312,15 @@ class Hubs:
         except NotFoundError:
             return False
         return bool(found["metadata"]["uid"] == uid)
+
+
+def _concerns_all(before: HubView, after: HubView) -> bool:
+    """Tell whether what every identity was granted may be another now."""
+    return before.spec != after.spec or _signers(before) != _signers(after)
+
+
+def _signers(view: HubView) -> dict[str, tuple[AccountKeys, frozenset[str]]]:
+    return {name: (account.keys, account.signers_live) for name, account in view.accounts.items()}
 
 
 def _patience(runtime: HubRuntime) -> float:

@@ -218,4 +218,4 @@ class Identities:
 
 
 def _account_of(view: HubView | None, key: Key, record: Record) -> str | None:
-    return account_of(view, key.namespace, record.account) if view is not None else None
+    return account_of(view, key.namespace, record.account, record.holds_account) if view is not None else None
