@@ -1,7 +1,7 @@
-"""Somebody who has nothing to do with the operator and reads a ConfigMap every 50 ms: `python -m bench.bystander`.
+"""A program that has nothing to do with the operator and reads a ConfigMap every 50 ms: `python -m bench.bystander`.
 
-He is a ServiceAccount like the operator's own, so the API server treats both alike. Each request goes at its time,
-whether or not those before it were answered: slow answers hide no others. Ends when its standard input does.
+It logs in as a ServiceAccount like the operator's own, so the API server treats both alike. Each request goes at its
+time, whether or not those before it were answered: slow answers hide no others. It ends when its standard input does.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -24,8 +25,37 @@ _CONFIG_MAP = "bystander"
 _ACCOUNT = "default"  # every namespace has this one
 
 
-async def admit(fleet: Fleet) -> Path:
-    """Give the bystander something to read and leave to read it; return how he logs in."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the API server."""
+
+    asked_at: float
+    """Unix seconds."""
+    milliseconds: float
+
+
+class Bystander:
+    """One that reads, until it is asked what came of that."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    async def answers(self) -> list[Answer]:
+        """Make it end; return all that it was answered."""
+        found = (await self._program.result())["answers"]
+        return [Answer(asked_at, milliseconds) for asked_at, milliseconds in found]
+
+
+@asynccontextmanager
+async def bystander(fleet: Fleet) -> AsyncIterator[Bystander]:
+    """Have it read while the block runs."""
+    arguments = ("--kubeconfig", await _admit(fleet), "--namespace", fleet.namespace)
+    async with running("bench.bystander", *arguments) as program:
+        yield Bystander(program)
+
+
+async def _admit(fleet: Fleet) -> Path:
+    """Give it something to read and leave to read that; return how it logs in."""
     namespace, site = fleet.namespace, fleet.site
     metadata = {"name": _CONFIG_MAP, "namespace": namespace}
     await site.session.send("POST", f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": metadata})
@@ -41,22 +71,14 @@ async def admit(fleet: Fleet) -> Path:
     return site.plane.kubeconfig_for(f"{namespace}/{_ACCOUNT}")
 
 
-@asynccontextmanager
-async def bystander(fleet: Fleet, kubeconfig: Path) -> AsyncIterator[Program]:
-    """Have him read while the block runs; the result holds the `milliseconds` that each answer took."""
-    arguments = ("--kubeconfig", kubeconfig, "--namespace", fleet.namespace)
-    async with running("bench.bystander", *arguments) as program:
-        yield program
-
-
-async def read(session: Session, path: str) -> list[float]:
-    """Read until standard input ends; return how many milliseconds each answer took."""
-    milliseconds: list[float] = []
+async def read(session: Session, path: str) -> list[tuple[float, float]]:
+    """Read until standard input ends; return when each answer was asked for, and how many milliseconds it took."""
+    answers: list[tuple[float, float]] = []
 
     async def once() -> None:
-        began = time.perf_counter()
+        asked_at, began = time.time(), time.perf_counter()
         await session.get(path)
-        milliseconds.append((time.perf_counter() - began) * 1000)
+        answers.append((asked_at, (time.perf_counter() - began) * 1000))
 
     await session.get(path)  # a connection is there, as it is of any program that reads so often
     end = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
@@ -66,14 +88,14 @@ async def read(session: Session, path: str) -> list[float]:
             requests.create_task(once())
             due += _EVERY_SECONDS
             await asyncio.sleep(due - asyncio.get_running_loop().time())
-    return milliseconds
+    return answers
 
 
-async def run(arguments: argparse.Namespace) -> dict[str, list[float]]:
+async def run(arguments: argparse.Namespace) -> dict[str, list[tuple[float, float]]]:
     """Do it."""
     path = f"/api/v1/namespaces/{arguments.namespace}/configmaps/{_CONFIG_MAP}"
     async with Session(arguments.kubeconfig) as session:
-        return {"milliseconds": await read(session, path)}
+        return {"answers": await read(session, path)}
 
 
 def main() -> None:

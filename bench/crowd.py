@@ -8,7 +8,7 @@ from bench.audit import Write
 from bench.feeder import HUB, names
 from bench.site import Fleet, Site
 
-DEVICES = 5000
+SIZE = 5000
 ROLE = "sensor"
 
 _HUB_SECRETS = f"{HUB}-"
@@ -35,7 +35,7 @@ def role(*, also: Iterable[str] = (), description: str = "") -> dict[str, Any]:
 async def new_crowd(site: Site, **spec: Any) -> Crowd:
     """Make a crowd; `spec` is what its Hub's spec has beside servers and roles."""
     fleet = await site.share(roles=[role()], **spec)
-    return Crowd(fleet, await fleet.grow(site.size(DEVICES), role=ROLE))
+    return Crowd(fleet, await fleet.grow(site.size(SIZE), role=ROLE))
 
 
 async def some_crowd(site: Site) -> Crowd:
@@ -43,7 +43,7 @@ async def some_crowd(site: Site) -> Crowd:
     if site.shared is None:
         crowd = await new_crowd(site)
     else:
-        crowd = Crowd(site.shared, names(site.size(DEVICES)))
+        crowd = Crowd(site.shared, names(site.size(SIZE)))
     await site.usage().wait_quiet()
     return crowd
 

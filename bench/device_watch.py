@@ -22,6 +22,8 @@ class _Seen:
     what: str
     at: dict[str, float] = field(default_factory=dict)
     waiting: list[tuple[set[str], asyncio.Future[None]]] = field(default_factory=list)
+    failure: Exception | None = None
+    """Why nothing is seen any more."""
 
     def see(self, name: str, now: float) -> None:
         self.at[name] = now
@@ -29,6 +31,12 @@ class _Seen:
             missing.discard(name)
             if not missing and not done.done():
                 done.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        self.failure = error
+        for _, done in self.waiting:
+            if not done.done():
+                done.set_exception(error)
 
     async def wait(self, names: Iterable[str], *, within: float | None = None) -> float:
         wanted = list(names)
@@ -38,6 +46,8 @@ class _Seen:
         done = asyncio.get_running_loop().create_future()
         if not missing:
             done.set_result(None)
+        elif self.failure is not None:
+            done.set_exception(self.failure)
         self.waiting.append((missing, done))
         try:
             async with asyncio.timeout(within):
@@ -94,31 +104,33 @@ class DeviceWatch:
 
     async def _follow(self, version: str) -> None:
         try:
-            await self._read(version)
+            # A server ends a watch after half an hour or more, and sooner where nobody reads it for a while.
+            while True:
+                version = await self._read(version)
         except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it is
-            self._fail(error)
-        else:
-            self._fail(ConnectionError("the watch of the Devices ended"))
+            for seen in (self._ready, self._gone, self._renewed):
+                seen.fail(error)
 
-    async def _read(self, version: str) -> None:
+    async def _read(self, version: str) -> str:
+        """Take in what one watch shows; return the version it came to."""
         async for event in self._session.watch(DEVICES, self._namespace, version):
-            now = time.time()
             item = event["object"]
-            name = item["metadata"]["name"]
-            if event["type"] == "DELETED":
-                self._gone.see(name, now)
-                continue
-            if name not in self._ready.at and is_ready(item):
-                self._ready.see(name, now)
-            end = (item.get("status") or {}).get("expiresAt")
-            if end and name not in self._renewed.at and self._expires.setdefault(name, end) != end:
-                self._renewed.see(name, now)
+            if event["type"] == "ERROR":
+                raise ConnectionError(f"the Devices cannot be watched any more: {item.get('message')}")
+            version = item["metadata"]["resourceVersion"]
+            self._take_in(item, time.time(), gone=event["type"] == "DELETED")
+        return version
 
-    def _fail(self, error: Exception) -> None:
-        for seen in (self._ready, self._gone, self._renewed):
-            for _, done in seen.waiting:
-                if not done.done():
-                    done.set_exception(error)
+    def _take_in(self, item: dict[str, Any], now: float, *, gone: bool) -> None:
+        name = item["metadata"]["name"]
+        if gone:
+            self._gone.see(name, now)
+            return
+        if name not in self._ready.at and is_ready(item):
+            self._ready.see(name, now)
+        end = (item.get("status") or {}).get("expiresAt")
+        if end and name not in self._renewed.at and self._expires.setdefault(name, end) != end:
+            self._renewed.see(name, now)
 
 
 def is_ready(device: dict[str, Any]) -> bool:

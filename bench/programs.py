@@ -31,7 +31,7 @@ class Program:
             ProgramFailedError: it ended with an error.
 
         """
-        output, _ = await self._process.communicate()
+        output, _ = await self._process.communicate(b"")
         if self._process.returncode:
             raise ProgramFailedError(f"{self._module} ended with exit code {self._process.returncode}")
         result: dict[str, Any] = orjson.loads(output)

@@ -12,26 +12,24 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Self
 
 from bench.arithmetic import counts_within, percentile
 from bench.audit import Write
-from bench.bystander import admit, bystander
-from bench.crowd import DEVICES, Crowd, new_crowd
+from bench.bystander import bystander
+from bench.crowd import SIZE, Crowd, new_crowd
 from bench.figures import Figure, at_most
-from bench.programs import Program
+from bench.session import in_flight
 from bench.site import Site, progress
 from iotsec.decide.names import USER_JWT_KEY, creds_secret
 from iotsec.decide.rotation import margin
-from iotsec.kube.resources import DEVICES as DEVICE
-from iotsec.kube.resources import SECRETS
+from iotsec.kube.resources import DEVICES, SECRETS
 from iotsec.nats import jwt
 from iotsec.settings import Settings
 
 _WINDOW_SECONDS = 600.0
 _AT_ONCE_SECONDS = 60.0
-"""Before its deadline the operator lets nothing wait: a window is worth nothing to the budget unless it is longer."""
+"""For so long before a deadline the operator lets nothing wait: a shorter window would leave nothing to be paced."""
 _BASELINE_SECONDS = 20.0
 _LEAST_SECONDS = 2.0
 _SLOWEST_RATE = 25.0
@@ -51,11 +49,11 @@ class Lives:
     renewed_after: int
 
     @classmethod
-    def of(cls, site: Site) -> Self:
-        """The shortest that leave time for the onboarding, then the baseline, then the window."""
-        onboarding = site.size(DEVICES) / _SLOWEST_RATE + _SETTLING_SECONDS
-        renewed_after = (onboarding + _baseline_seconds(site)) / (1 - _JITTER_SHARE)
-        window = _AT_ONCE_SECONDS + (_WINDOW_SECONDS - _AT_ONCE_SECONDS) * site.scale
+    def of(cls, *, devices: int, scale: float) -> Self:
+        """The shortest that leave time for the onboarding, then the baseline, then the window, which is scaled."""
+        onboarding = devices / _SLOWEST_RATE + _SETTLING_SECONDS
+        renewed_after = (onboarding + _baseline_seconds(scale)) / (1 - _JITTER_SHARE)
+        window = _AT_ONCE_SECONDS + (_WINDOW_SECONDS - _AT_ONCE_SECONDS) * scale
         return cls(math.ceil((renewed_after + window) / (1 - _MARGIN_SHARE)), math.ceil(renewed_after))
 
     def rotation(self) -> dict[str, Any]:
@@ -86,24 +84,23 @@ class Course:
     renewed: Mapping[str, float]
     """When each was seen in its Device's status, in unix seconds."""
     writes: Sequence[Write]
-    bystander: Sequence[float]
-    """Milliseconds."""
+    idle: Sequence[float]
+    """What the bystander was used to before, in milliseconds."""
+    busy: Sequence[float]
+    """How long it waited for each answer from the first renewal that was due until the last was made."""
 
 
 async def measure(site: Site) -> AsyncIterator[Figure]:
     """Yield the figures."""
     await site.close()
-    crowd = await new_crowd(site, rotation=Lives.of(site).rotation())
+    lives = Lives.of(devices=site.size(SIZE), scale=site.scale)
+    crowd = await new_crowd(site, rotation=lives.rotation())
     await site.usage().wait_quiet()
     await crowd.fleet.edit_hub({"rotation": {"jwt": {"duration": _AFTERWARDS}}})
     await site.usage().wait_quiet()
     due = await _due(crowd)
-    kubeconfig = await admit(crowd.fleet)
-    idle = await _idle(crowd, kubeconfig)
     first = min(one.renewal for one in due.values())
-    if time.time() >= first:
-        raise TimeoutError("the first renewal fell due before the machine was ready to measure: it is too slow")
-    course = await _course(crowd, kubeconfig, due)
+    course = await _course(crowd, due, first)
     late = await _late(crowd, due, course)
     devices = len(due)
     times = {
@@ -115,47 +112,48 @@ async def measure(site: Site) -> AsyncIterator[Figure]:
     yield Figure("renewal.late", len(late), "JWTs", devices, at_most(0), times)
     for figure in _paced(course.writes, devices):
         yield figure
+    idle, busy = course.idle, course.busy
     yield Figure("renewal.bystander_idle_p99_ms", percentile(idle, 99), "ms", devices, baseline=_spread(idle))
-    busy = course.bystander
     yield Figure("renewal.bystander_p99_ms", percentile(busy, 99), "ms", devices, baseline=_spread(busy))
 
 
 async def _due(crowd: Crowd) -> dict[str, Due]:
     """When each of the crowd is to be renewed."""
-    found = (await crowd.fleet.site.session.get(DEVICE.path(crowd.fleet.namespace)))["items"]
+    found = (await crowd.fleet.site.session.get(DEVICES.path(crowd.fleet.namespace)))["items"]
     return {item["metadata"]["name"]: Due.of(item["status"]) for item in found}
 
 
-async def _idle(crowd: Crowd, kubeconfig: Path) -> list[float]:
-    """What the bystander is used to, while the operator rests, in milliseconds."""
-    seconds = _baseline_seconds(crowd.fleet.site)
-    progress(f"  at rest for {seconds:g} s …")
-    async with bystander(crowd.fleet, kubeconfig) as program:
-        await asyncio.sleep(seconds)  # what is measured is this time going by
-        return await _milliseconds(program)
-
-
-async def _course(crowd: Crowd, kubeconfig: Path, due: Mapping[str, Due]) -> Course:
-    """Watch from the first renewal that is due until the last that was made, or should have been."""
-    wait = min(one.renewal for one in due.values()) - time.time()
-    progress(f"  {len(due)} renewals fall due in {wait:.0f} s …")
-    await asyncio.sleep(wait)
-    audit = crowd.fleet.site.audit()
-    async with bystander(crowd.fleet, kubeconfig) as program:
+async def _course(crowd: Crowd, due: Mapping[str, Due], first: float) -> Course:
+    """Watch from before the `first` renewal is due until the last was made, or should have been."""
+    site, seconds = crowd.fleet.site, _baseline_seconds(crowd.fleet.site.scale)
+    async with bystander(crowd.fleet) as somebody:
+        wait = first - time.time()
+        if wait < seconds:
+            raise TimeoutError("the first renewals fall due before there was time to measure: the machine is too slow")
+        progress(f"  {len(due)} renewals fall due in {wait:.0f} s …")
+        audit = site.audit()
+        await asyncio.sleep(wait)
         within = max(one.expires for one in due.values()) - time.time()
         renewed = await crowd.fleet.watch.wait_renewed(crowd.names, within=within)
-        return Course(renewed, audit.each_write(), await _milliseconds(program))
+        end, answers = time.time(), await somebody.answers()
+    await site.usage().wait_quiet()  # events are told later, and are writes too
+    idle = [answer.milliseconds for answer in answers if first - seconds <= answer.asked_at < first]
+    busy = [answer.milliseconds for answer in answers if first <= answer.asked_at < end]
+    return Course(renewed, audit.each_write(), idle, busy)
 
 
 async def _late(crowd: Crowd, due: Mapping[str, Due], course: Course) -> set[str]:
-    """Who was renewed after his deadline, or whose Secret holds no new JWT."""
+    """Return who was renewed after the deadline, or whose Secret holds no new JWT."""
     late = {name for name, one in due.items() if course.renewed.get(name, math.inf) > one.deadline}
-    namespace = crowd.fleet.namespace
-    for name in due.keys() - late:
-        secret = await crowd.fleet.site.session.get(SECRETS.path(namespace, creds_secret(DEVICE.kind, name)))
+    fleet = crowd.fleet
+
+    async def look(name: str) -> None:
+        secret = await fleet.site.session.get(SECRETS.path(fleet.namespace, creds_secret(DEVICES.kind, name)))
         token = jwt.decode(b64decode(secret["data"][USER_JWT_KEY]).decode(), verify=False)
         if token.expires_at is None or token.expires_at <= due[name].expires:
             late.add(name)
+
+    await in_flight(due, look)
     return late
 
 
@@ -170,13 +168,8 @@ def _paced(writes: Sequence[Write], devices: int) -> Iterator[Figure]:
     yield Figure("renewal.max_writes_per_second", max(counts, default=0), "writes/s", devices, at_most(budget), kinds)
 
 
-def _baseline_seconds(site: Site) -> float:
-    return max(_LEAST_SECONDS, _BASELINE_SECONDS * site.scale)
-
-
-async def _milliseconds(program: Program) -> list[float]:
-    milliseconds: list[float] = (await program.result())["milliseconds"]
-    return milliseconds
+def _baseline_seconds(scale: float) -> float:
+    return max(_LEAST_SECONDS, _BASELINE_SECONDS * scale)
 
 
 def _spread(milliseconds: Sequence[float]) -> dict[str, float]:

@@ -303,7 +303,7 @@ async def run(settings: Settings) -> None:
     """
     access: Access = find_access(settings.kubeconfig, settings.service_host, settings.service_port)
     pacer = Pacer(settings.writes_per_second)
-    async with Client(access, wrote=pacer.wrote) as client:
+    async with Client(access, sending=pacer.sending) as client:
         application = Application(settings, client, pacer)
         registry = handlers.registry(application, access)
         stop = asyncio.Event()

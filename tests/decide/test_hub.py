@@ -135,3 +135,10 @@ def test_an_account_that_no_namespace_can_use_is_told_on_a_hub_that_stays_ready(
     assert found["Ready"] == ("True", "Distributed")
     assert found["SelectorMatchesNothing"] == ("True", "NoNamespace")
     assert "Stalled" not in found
+
+
+def test_windows_that_jwts_cannot_wait_for_are_told_before_any_rotation_misses_one() -> None:
+    found = said(replace(WORKING, late_windows="windows open too seldom"))
+
+    assert found["Ready"] == ("True", "Distributed")
+    assert found["RotationWindowMissed"] == ("True", "NoWindowInTime")

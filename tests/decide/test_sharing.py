@@ -7,7 +7,10 @@ import pytest
 from iotsec.api.accounts import Account, Export, Import
 from iotsec.api.hub import HubSpec
 from iotsec.api.permissions import DefaultPermissions, DefaultPublish
+from iotsec.decide.import_cycles import push_order
 from iotsec.decide.sharing import fault, faults, sound
+from iotsec.nats.claims import Import as Claimed
+from iotsec.nats.claims import ShareKind
 
 Json = dict[str, Any]
 
@@ -258,3 +261,10 @@ def test_an_import_goes_with_the_export_that_it_rests_on() -> None:
 
     assert [shared.subject for shared in left[0].imports] == ["b"]
     assert [shared.subject for shared in left[1].exports] == ["b"]
+
+
+def test_accounts_that_gain_imports_are_pushed_after_those_that_lose_them() -> None:
+    one, other = (Claimed(subject, "A", ShareKind.SERVICE) for subject in ("x", "y"))
+
+    assert push_order({"b": (one,), "c": (one,)}, {"a": (one,), "b": (one,), "c": ()}) == ("b", "c", "a")
+    assert push_order({"a": (one,)}, {"a": (other,), "b": ()}) == ("b", "a")

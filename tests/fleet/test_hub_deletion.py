@@ -125,7 +125,7 @@ def test_a_hub_made_again_by_its_name_has_new_keys(site: Site) -> None:
 
     new = site.user.wait_reason("Hub", "plant", "NatsRefused")["status"]  # the server trusts the old operator
     assert new["operatorPublicKey"] != old["operatorPublicKey"]
-    assert secrets_of_hub(site.user) == ["plant-nats-config", "plant-identity-keys", "plant-signing-keys"]
+    assert secrets_of_hub(site.user) == list(SECRETS)
 
 
 def test_a_hub_that_was_never_connected_goes_at_once(user: User, server: NatsServer) -> None:

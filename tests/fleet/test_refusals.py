@@ -81,6 +81,7 @@ async def test_a_namespace_is_let_in_and_cut_off_as_the_hub_says(site: Site) -> 
 
 async def test_accounts_are_worlds_apart_and_must_be_named_where_there_are_several(site: Site) -> None:
     site.user.apply_hub("plant", [site.url], accounts=[{"name": "iot"}, {"name": "lab"}])
+    site.user.wait_ready("Hub", "plant")
     site.user.apply_device("nowhere")
     site.user.wait_reason("Device", "nowhere", "AccountRequired")
     site.user.apply_device("stranger", account="office")

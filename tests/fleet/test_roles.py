@@ -157,15 +157,26 @@ class TestGateway:
 
 class TestEmptyLists:
     async def test_a_role_that_only_hears_says_nothing(self, site: Site) -> None:
-        set_roles(site, LISTENER)
+        answering = {**LISTENER, "name": "answering", "publish": {"deny": ["x"]}, "allowResponses": {"max": 1}}
+        set_roles(site, LISTENER, answering)
         site.ready_device("quiet", role="listener")
         site.ready_device("quiet-too", role="listener", permissions={"subscribe": {"allow": ["more.>"]}})
+        site.ready_device("answers", role="answering")
 
-        for name in ("quiet", "quiet-too"):
+        for name in ("quiet", "quiet-too", "answers"):
             async with connect_as(site.url, site.user.creds(name)) as quiet:
                 assert await quiet.may_subscribe("news.weather")
                 for subject in ("news.weather", f"device.{name}.telemetry", "$SYS.REQ.USER.INFO", "anything"):
                     assert not await quiet.may_publish(subject)
+
+    async def test_what_an_identity_may_say_of_its_own_is_all_it_says(self, site: Site) -> None:
+        set_roles(site, LISTENER)
+        site.ready_device("quiet-but", role="listener", permissions={"publish": {"allow": ["event.{id}"]}})
+
+        async with connect_as(site.url, site.user.creds("quiet-but")) as device:
+            assert await device.may_publish("event.quiet-but")
+            for subject in ("event.other", "news.weather", "anything"):
+                assert not await device.may_publish(subject)
 
     async def test_a_role_that_only_speaks_hears_its_own_inbox_alone(self, site: Site) -> None:
         set_roles(site, SPEAKER)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from iotsec.broker.connection import SystemConnection, UnavailableError
-from iotsec.decide import trust
-from iotsec.decide.trust import TrustRoot
+from iotsec.decide.seeds import TrustSeeds, completed
+from iotsec.decide.server_trust import nats_config
+from iotsec.decide.trust import TrustRoot, trust_root
 from iotsec.nats import creds, jwt
 from iotsec.nats.claims import UserClaims, UserPermissionLimits
 from iotsec.nats.keys import KeyType, SigningKey
@@ -27,8 +28,8 @@ PING = "$SYS.REQ.SERVER.PING"
 
 def make_root() -> TrustRoot:
     """The keys of a Hub."""
-    seeds = trust.completed(trust.TrustSeeds({}, {}), accounts=["iot"], roles=[], entropy=lambda: os.urandom(32))
-    return trust.trust_root(seeds, accounts=["iot"], roles=[])
+    seeds = completed(TrustSeeds({}, {}), roles={"iot": ()}, entropy=lambda: os.urandom(32), now=1_700_000_000)
+    return trust_root(seeds, roles={"iot": ()})
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def root() -> TrustRoot:
 @pytest.fixture
 def server(tmp_path: Path, root: TrustRoot) -> Iterator[NatsServer]:
     with NatsServer(tmp_path / "nats") as server:
-        server.mount(trust.nats_config(root, name="iot/plant", existing={}, now=1_700_000_000))
+        server.mount(nats_config(root, name="iot/plant", existing={}, now=1_700_000_000))
         server.start()
         yield server
 
@@ -52,7 +53,7 @@ def minter(root: TrustRoot, *, seconds: int = 3600) -> Callable[[], bytes]:
         now = int(time.time())
         token = jwt.encode(
             UserClaims(issuer_account=root.system.public, limits=UserPermissionLimits()),
-            root.system_signing,
+            root.system_signing[-1],
             subject=key.public,
             issued_at=now,
             expires_at=now + seconds,

@@ -186,6 +186,20 @@ class TestNamespaces:
         assert await is_refused(site.url, before)
         await wait_accepted(site.url, tenant.creds("machine"))
 
+    async def test_who_must_choose_a_new_account_is_out_of_the_old_one_at_once(self, site: Site, tenant: User) -> None:
+        declare(site, for_team("boilers"), for_team("pumps"), for_team("pumps", name="pumps-too"))
+        tenant.label_namespace({TEAM: "boilers"})
+        apply_device(tenant, site, "machine")
+        tenant.wait_ready("Device", "machine")
+        before = tenant.creds("machine")
+
+        async with connect_as(site.url, before) as live:
+            tenant.label_namespace({TEAM: "pumps"})
+            await live.wait_closed()
+
+        tenant.wait_reason("Device", "machine", "AccountRequired", condition="Stalled")
+        assert await is_refused(site.url, before)
+
     async def test_a_selector_that_takes_no_namespace_is_told_until_one_has_the_label(
         self, site: Site, tenant: User
     ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iotsec.kube.pacing import Pacer
+from iotsec.kube.pacing import Pacer, paid
 
 NOW = 1_800_000_000.0  # unix time at which each test begins
 FAR = NOW + 1e6
@@ -40,7 +40,7 @@ def played(test: Callable[[Pacer, list[tuple[float, str]]], Coroutine[Any, Any, 
 
     async def play() -> None:
         loop = asyncio.get_running_loop()
-        await test(Pacer(10, now=lambda: NOW + loop.time()), noted)
+        await test(Pacer(10, given=1.0, now=lambda: NOW + loop.time()), noted)
 
     with asyncio.Runner(loop_factory=_TurnedLoop) as runner:
         runner.run(play())
@@ -105,7 +105,7 @@ def test_somebody_who_sets_the_time_of_day_holds_up_nothing() -> None:
     async def set_back() -> list[float]:
         loop = asyncio.get_running_loop()
         clock = [NOW]
-        pacer = Pacer(10, now=lambda: clock[0])
+        pacer = Pacer(10, given=1.0, now=lambda: clock[0])
         await pacer.turn(FAR)
         clock[0] -= 86400
         await pacer.turn(FAR)
@@ -113,3 +113,33 @@ def test_somebody_who_sets_the_time_of_day_holds_up_nothing() -> None:
 
     with asyncio.Runner(loop_factory=_TurnedLoop) as runner:
         assert runner.run(set_back()) == [pytest.approx(0.1)]
+
+
+def test_what_had_its_turn_during_a_stall_is_not_sent_together_afterwards() -> None:
+    async def stalled(pacer: Pacer, noted: list[tuple[float, str]]) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def send(number: int) -> None:
+            await pacer.turn(FAR + number)
+            await asyncio.sleep(max(0.0, 3.0 - loop.time()))  # until then nothing gets through
+            with paid(1):
+                await pacer.sending()
+            noted.append((loop.time(), str(number)))
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(40):
+                group.create_task(send(number))
+
+    sent = [at for at, _ in played(stalled)]
+
+    assert len(sent) == 40
+    assert all(sum(at <= other < at + 0.999 for other in sent) <= 11 for at in sent)
+
+
+def test_what_cannot_wait_is_sent_at_once_however_much_there_was() -> None:
+    async def urgent(pacer: Pacer, noted: list[tuple[float, str]]) -> None:
+        for number in range(40):
+            await pacer.sending()
+            noted.append((asyncio.get_running_loop().time(), str(number)))
+
+    assert {at for at, _ in played(urgent)} == {0.0}

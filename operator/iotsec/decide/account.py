@@ -88,7 +88,10 @@ def issue_account(account: AccountDefinition, *, ledger: Ledger, signer: Signing
     if digest != ledger.digest:
         granted = {role: limits.to_json() for role, limits in account.roles.items()}
         ledger = replace(ledger, digest=digest, issued_at=max(now, ledger.issued_at + 1), roles=granted)
-    return AccountToken(_encoded(claims, keys, ledger, signer), ledger)
+    token = _encoded(claims, keys, ledger, signer)
+    if ledger.adopted is not None:
+        ledger = replace(ledger, adopted=ledger.adopted.with_signed(token))
+    return AccountToken(token, ledger)
 
 
 def released_token(keys: AccountKeys, *, ledger: Ledger, signer: SigningKey, now: int) -> AccountToken:

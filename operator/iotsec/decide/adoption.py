@@ -5,6 +5,7 @@ of what the record says; our keys and revocations are put into that again.
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,15 @@ from iotsec.nats.claims import AccountClaims, InvalidClaims, ScopedKey
 from iotsec.nats.keys import InvalidKey
 
 _EMPTY: tuple[Any, ...] = (None, "", 0, False, [], {})
+_REMEMBERED = 64  # a server that is further behind shows what it says, which is what we know
+_ORDER = (
+    *("kind", "key", "role", "template", "description"),
+    *("pub", "sub", "allow", "deny", "resp", "max", "ttl"),
+    *("src", "times", "start", "end", "times_location", "subs", "data", "payload"),
+    *("bearer_token", "proxy_required", "allowed_connection_types"),
+)
+"""How jwt v2 writes a scoped signing key, at any depth."""
+
 _ENVELOPE = frozenset({"aud", "exp", "iat", "iss", "jti", "name", "nats", "nbf", "sub"})
 
 
@@ -52,6 +62,8 @@ class AdoptedAccount:
     audience: str = ""
     ours: frozenset[str] = frozenset()
     """Every signing key of ours that was ever in it: one that comes back in somebody's copy must not stay."""
+    signed: tuple[str, ...] = ()
+    """Fingerprints of the JWTs that we signed last, the latest last."""
 
     @property
     def claims(self) -> AccountClaims:
@@ -68,6 +80,11 @@ class AdoptedAccount:
         """Return the record with these signing keys known as ours."""
         return self if self.ours.issuperset(keys) else replace(self, ours=self.ours | frozenset(keys))
 
+    def with_signed(self, token: str) -> "AdoptedAccount":
+        """Return the record with this JWT known as one that we signed."""
+        mark = fingerprint(token)
+        return self if mark in self.signed else replace(self, signed=(*self.signed, mark)[-_REMEMBERED:])
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
@@ -78,6 +95,7 @@ class AdoptedAccount:
             "nbf": self.not_before,
             "aud": self.audience,
             "ours": sorted(self.ours),
+            "signed": list(self.signed),
         }
 
     @classmethod
@@ -97,6 +115,7 @@ class AdoptedAccount:
                 not_before=body["nbf"],
                 audience=str(body["aud"]),
                 ours=frozenset(map(str, body["ours"])),
+                signed=tuple(map(str, body["signed"])),
             )
             claims_of(found.said)
         except (TypeError, KeyError, AttributeError) as error:
@@ -138,8 +157,13 @@ def adopted_from(token: str, *, ours: Collection[str] = (), revoked: Mapping[str
     )
 
 
-def claims_of(said: Mapping[str, Any], *, ours: Collection[str] = ()) -> AccountClaims:
-    """Return an account's ``nats`` object as claims, in which no scope but ``ours`` is written anew.
+def fingerprint(token: str) -> str:
+    """Return what a JWT is known by, without being it."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+def claims_of(said: Mapping[str, Any]) -> AccountClaims:
+    """Return an account's ``nats`` object as claims, in which no scope is written anew.
 
     Raises:
         InvalidClaims: it is no such object.
@@ -150,8 +174,7 @@ def claims_of(said: Mapping[str, Any], *, ours: Collection[str] = ()) -> Account
     return replace(
         claims,
         signing_keys=tuple(
-            _kept(key, written[key.key]) if isinstance(key, ScopedKey) and key.key not in ours else key
-            for key in claims.signing_keys
+            _kept(key, written[key.key]) if isinstance(key, ScopedKey) else key for key in claims.signing_keys
         ),
     )
 
@@ -166,10 +189,14 @@ def _kept(key: ScopedKey, written: Mapping[str, Any]) -> KeptScope:
     return KeptScope(key.key, key.role, key.description, key.template, _sorted(written))
 
 
+def _place(name: str) -> tuple[int, str]:
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
+
+
 def _sorted(value: Any) -> Any:
-    """Return the value with the names of objects in order: what is equal must have equal bytes. Lists stay."""
+    """Return the value with the names of objects in Go's order: what is equal must have equal bytes. Lists stay."""
     if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
+        return {name: _sorted(value[name]) for name in sorted(value, key=_place)}
     return [_sorted(entry) for entry in value] if isinstance(value, list) else value
 
 

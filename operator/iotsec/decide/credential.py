@@ -8,7 +8,7 @@ from iotsec.decide.cutoff import horizon, merged, pending
 from iotsec.decide.grant import Grant
 from iotsec.decide.issued import Former, Issued
 from iotsec.decide.ledger import FOREVER, Revocation
-from iotsec.decide.occasion import Occasion, Why, occasion, tokens_of
+from iotsec.decide.occasion import Occasion, Why, is_asked_for, occasion, tokens_of
 from iotsec.decide.rotation import overlap_end
 from iotsec.decide.secrets import SecretFacts, SecretManifest, data_of, is_satisfied, tidied
 from iotsec.decide.times import unix
@@ -106,6 +106,11 @@ def _from_contents(
     if why is None:
         astray = current.suspect or current.deleting or current.name != around.secret_name
         return issued, key, "repair" if astray else "re-present"
+    if why is Why.REISSUE and identity.spec.public_key is None and is_asked_for(identity, current, issued):
+        # All it had ends now: a key that is to go needs no last JWT, which would work for an overlap.
+        key, public = _key(identity, granted, None, "", around.entropy)
+        first = _first(identity, granted, public, issued.everything(), around, revision=issued.revision)
+        return replace(first, heeded=tokens_of(identity, current)), key, "re-key"
     if why is Why.ROTATE:
         key, public = _key(identity, granted, None, "", around.entropy)
         new = replace(_rotated(granted, issued, public, around), heeded=tokens_of(identity, current))

@@ -124,7 +124,7 @@ def check_signer(signer: SigningKey, operator: TrustedOperator | None, *, where:
 
     """
     if operator is None:
-        raise ExistingTrustError("the servers do not tell which operator they trust: nats-server 2.10 or later does")
+        raise ExistingTrustError("the servers trust no operator: configure one, whose signing key this is")
     if signer.public not in operator.signers:
         raise ExistingTrustError(
             f"{where} is the seed of {signer.public}, which not every server trusts to sign accounts: write the seed "

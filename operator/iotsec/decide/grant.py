@@ -145,11 +145,13 @@ def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
             f"or put this {identity.kind} in a namespace it admits",
             cut=True,
         )
-    name = account_of(hub, identity.namespace, wanted, str(identity.status.get("account", "")))
+    held = str(identity.status.get("account", ""))
+    name = account_of(hub, identity.namespace, wanted, held)
     if name is None:
         raise RefusedError(
             Reason.ACCOUNT_REQUIRED,
             f"the Hub offers this namespace several accounts: set spec.account to one of {_list(admitting)}",
+            cut=bool(held),  # the account it is in admits it no longer
         )
     view = hub.accounts.get(name)
     if view is None:

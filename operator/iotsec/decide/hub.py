@@ -69,6 +69,8 @@ class HubState:
     rotations: Sequence[Condition] = ()
     """What is to be known of signing keys that are being replaced, or will be late."""
     operator_rotation: Progress | None = None
+    late_windows: str = ""
+    """Why rotations of JWTs will miss the Hub's windows."""
 
 
 def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
@@ -90,7 +92,10 @@ def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
 
 def _warnings(state: HubState) -> tuple[Condition, ...]:
     """Return what works and should be seen to all the same."""
-    return (*_near_limit(state), *_matching_nothing(state), *state.rotations)
+    late = (Condition(conditions.ROTATION_WINDOW_MISSED, "True", Reason.NO_WINDOW_IN_TIME, state.late_windows),)
+    told = any(condition.type == conditions.ROTATION_WINDOW_MISSED for condition in state.rotations)
+    rotations = (*state.rotations, *(late if state.late_windows and not told else ()))
+    return (*_near_limit(state), *_matching_nothing(state), *rotations)
 
 
 def _matching_nothing(state: HubState) -> tuple[Condition, ...]:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 from iotsec.api.accounts import Account, Import
 from iotsec.nats import subjects
+from iotsec.nats.claims import Import as Claimed
+
+Imports = tuple[Claimed, ...]
 
 _REFERENCE = re.compile(r"\$[1-9][0-9]*")
 
@@ -17,6 +20,15 @@ def forms_cycle(accounts: Mapping[str, Account], importer: str, shared: Import) 
     """
     starts = {local_pattern(shared)} | ({shared.subject} if shared.type == "Stream" else set())
     return any(_returns(accounts, shared, subject, {importer}) for subject in sorted(starts))
+
+
+def push_order(before: Mapping[str, Imports], after: Mapping[str, Imports]) -> tuple[str, ...]:
+    """Return the accounts in the order to push them in: those that gain imports come after all others.
+
+    A server that is told of an import while one that is to go still leads back leaves it out, and does not look again
+    when that one goes [measured: nats-server 2.15.1, three accounts].
+    """
+    return tuple(sorted(after, key=lambda name: not set(after[name]) <= set(before.get(name, ()))))
 
 
 def local_pattern(shared: Import) -> str:

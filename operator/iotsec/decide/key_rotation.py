@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from iotsec.api.hub import HubSpec
 from iotsec.api.meta import GROUP
 from iotsec.decide import names
+from iotsec.decide.account import AccountKeys
 from iotsec.decide.conditions import ROTATING, ROTATION_WINDOW_MISSED, Condition, Reason
 from iotsec.decide.rotation import Life, Policy, Turn, turn
 from iotsec.decide.rotation_policy import seconds, window, window_fault
@@ -28,7 +29,6 @@ from iotsec.decide.seeds import (
     with_records,
 )
 from iotsec.decide.times import rfc3339
-from iotsec.decide.trust import TrustRoot
 from iotsec.nats.keys import KeyType, SigningKey
 
 ROTATE_ONE = f"rotate.{GROUP}/"
@@ -39,6 +39,15 @@ UNSCOPED = "unscoped"
 _SETTLE_SECONDS = 10
 """How long a former key stays once every server knows the new one: what it is signing just now is then written down."""
 _NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """The keys of a Hub that sign for users, of each name all generations, the oldest first."""
+
+    system: tuple[SigningKey, ...]
+    """None where the system account is somebody else's."""
+    accounts: Mapping[str, AccountKeys]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class Standing:
     """What is true outside of the seeds."""
 
     live_since: Mapping[str, int]
-    """The signing keys that every reachable server runs, by public half, and since when that is seen, in unix seconds."""
+    """The signing keys that every reachable server knows, by public half; since when that is seen, in unix seconds."""
     connected_by: str
     """Public key of who signed the credentials of our own connection."""
     tally: Tally
@@ -102,6 +111,8 @@ class _Named:
     """Empty for the system account."""
     role: str | None
     keys: tuple[SigningKey, ...]
+    companions: frozenset[str] = frozenset()
+    """Public halves of keys that are in every JWT of the account."""
 
     def __str__(self) -> str:
         if not self.account:
@@ -133,15 +144,15 @@ def tokens(annotations: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def replacing(trust: TrustRoot) -> Mapping[str, tuple[SigningKey, ...]]:
+def replacing(signers: Signers) -> Mapping[str, tuple[SigningKey, ...]]:
     """Return the keys of which there are two, by their name in the Secret."""
-    return {named.entry: named.keys for named in _all_keys(trust) if len(named.keys) > 1}
+    return {named.entry: named.keys for named in _all_keys(signers) if len(named.keys) > 1}
 
 
 def next_keys(
     hub: str,
     seeds: TrustSeeds,
-    trust: TrustRoot,
+    signers: Signers,
     *,
     policy: KeyPolicy,
     asked: Mapping[str, str],
@@ -155,12 +166,12 @@ def next_keys(
     """
     known = records(seeds.signing)
     fresh = {name: token for name, token in asked.items() if known.heeded.get(name) != token}
-    told = _meant_for_nobody(fresh, trust)
+    told = _meant_for_nobody(fresh, signers)
     shown: list[str] = []
     missed: list[str] = []
     dues: list[int] = []
     wanted = seeds
-    for named in _all_keys(trust):
+    for named in _all_keys(signers):
         at = _turn(hub, named, seeds, policy, standing.now)
         wants_new = any(map(named.is_meant, fresh)) or (at is not None and at.due <= standing.now)
         changed, note = _advanced(wanted, named, policy, standing, wants_new=wants_new, entropy=entropy)
@@ -181,7 +192,7 @@ def _advanced(
 ) -> tuple[TrustSeeds, Told | None]:
     """Return the seeds after the next step for the keys of one name, and what to tell where there is one."""
     # Our own connection depends on the system account's: there both are pushed first, in any case.
-    immediate = policy.immediate and bool(named.account)
+    immediate = bool(named.account) and (policy.immediate or _is_idle(named, standing))
     if wants_new and (len(named.keys) == 1 or immediate):
         made = with_generation(seeds, named.entry, KeyType.ACCOUNT, entropy=entropy, now=standing.now)
         if immediate:
@@ -193,6 +204,12 @@ def _advanced(
         note = f"{named}: the former signing key is gone"
         return newest_alone(seeds, named.entry), Told(Reason.SIGNING_KEY_REPLACED, note)
     return seeds, None
+
+
+def _is_idle(named: _Named, standing: Standing) -> bool:
+    """Tell whether servers run the account's JWT and none of these keys is in it: a role that no scoped key can say."""
+    live = standing.live_since.keys()
+    return not live.isdisjoint(named.companions) and live.isdisjoint(key.public for key in named.keys)
 
 
 def _may_go(named: _Named, standing: Standing) -> bool:
@@ -234,17 +251,17 @@ def _turn(hub: str, named: _Named, seeds: TrustSeeds, policy: KeyPolicy, now: in
     return turn(Life.of_key(made, policy.policy), policy.policy, salt=f"{hub}/{named.entry}", now=now)
 
 
-def _all_keys(trust: TrustRoot) -> Iterator[_Named]:
-    """Yield all keys that sign for users; those of a trust root that was taken over are somebody else's to replace."""
-    if trust.system_signing:
-        yield _Named(SYSTEM, "", None, trust.system_signing)
-    for account in trust.accounts.values():
-        yield _Named(unscoped_key(account.name), account.name, None, account.unscoped)
-        for role in account.scoped:
-            yield _Named(role_key(account.name, role), account.name, role, account.scoped[role])
+def _all_keys(signers: Signers) -> Iterator[_Named]:
+    if signers.system:
+        yield _Named(SYSTEM, "", None, signers.system)
+    for account in signers.accounts.values():
+        companions = frozenset(key.public for key in account.unscoped)
+        yield _Named(unscoped_key(account.name), account.name, None, account.unscoped, companions)
+        for role, keys in account.scoped.items():
+            yield _Named(role_key(account.name, role), account.name, role, keys, companions)
 
 
-def _meant_for_nobody(fresh: Mapping[str, str], trust: TrustRoot) -> tuple[Told, ...]:
+def _meant_for_nobody(fresh: Mapping[str, str], signers: Signers) -> tuple[Told, ...]:
     return tuple(
         Told(
             Reason.ROLE_UNKNOWN,
@@ -252,7 +269,7 @@ def _meant_for_nobody(fresh: Mapping[str, str], trust: TrustRoot) -> tuple[Told,
             f"{ROTATE_ONE}{UNSCOPED} for the key of all that have claims of their own",
         )
         for annotation in fresh
-        if not any(named.is_meant(annotation) for named in _all_keys(trust))
+        if not any(named.is_meant(annotation) for named in _all_keys(signers))
     )
 
 

@@ -74,6 +74,11 @@ class Ledger:
         found.update({key: max(at, found.get(key, 0)) for key, (at, _) in self.entries.items()})
         return found
 
+    @property
+    def carried(self) -> int:
+        """How many revocations its JWT carries at most: ours, and those of others in an adopted account."""
+        return len(self.entries) + (len(self.adopted.revocations) if self.adopted is not None else 0)
+
     def with_taken_in(self, wanted: Iterable[Revocation]) -> "Ledger":
         """Return the ledger with these revocations in, each key's as late and as long as any; nothing is dropped."""
         entries = dict(self.entries)
@@ -124,9 +129,10 @@ def with_revocations(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) 
         return ledger
     for key in expired:
         del entries[key]
-    if len(entries) > MAX_REVOCATIONS and len(entries) > len(ledger.entries):
+    theirs = ledger.carried - len(ledger.entries)
+    if len(entries) + theirs > MAX_REVOCATIONS and len(entries) > len(ledger.entries):
         raise LedgerFullError(
-            f"the account already revokes {len(ledger.entries)} keys and its JWT can carry no more: "
+            f"the account already revokes {ledger.carried} keys and its JWT can carry no more: "
             "give JWTs a shorter duration, or spread the fleet over several accounts"
         )
     return replace(ledger, entries=MappingProxyType(entries))

@@ -54,6 +54,11 @@ def tokens_of(identity: Identity, current: SecretFacts | None) -> tuple[str, ...
     return tuple(token for token in (identity.rotate, current.rotate if current else "") if token)
 
 
+def is_asked_for(identity: Identity, current: SecretFacts | None, issued: Issued) -> bool:
+    """Tell whether somebody asks for a rotation that was not made yet."""
+    return forced(tokens_of(identity, current), (*issued.heeded, *identity.status.get("rotated", ())))
+
+
 def occasion(identity: Identity, granted: Grant, current: SecretFacts | None, issued: Issued, *, now: int) -> Occasion:
     """Return when and why what was issued is replaced next; one that is due is due at ``now`` or before."""
     if must_reissue(identity, granted, issued):
@@ -61,8 +66,7 @@ def occasion(identity: Identity, granted: Grant, current: SecretFacts | None, is
     if granted.signed_by(issued.signer) is None:
         return Occasion(Why.RESIGN, now, None)
     policy = granted.policy
-    heeded = (*issued.heeded, *identity.status.get("rotated", ()))
-    if forced(tokens_of(identity, current), heeded):
+    if is_asked_for(identity, current, issued):
         why = Why.RENEW if identity.spec.public_key else Why.ROTATE
         return Occasion(why, now, now + _FORCED_SECONDS)
     renewal = turn(issued, policy.jwt, salt=identity.uid, now=now)

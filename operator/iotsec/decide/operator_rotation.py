@@ -14,7 +14,7 @@ from typing import Any
 from iotsec.api.meta import GROUP
 from iotsec.decide import names
 from iotsec.decide.conditions import ROTATING, Condition, Reason
-from iotsec.decide.key_rotation import Told
+from iotsec.decide.key_rotation import Told, tokens
 from iotsec.decide.seeds import (
     OPERATOR,
     Entropy,
@@ -73,6 +73,12 @@ class OperatorStep:
     """The seeds as they should be: those there are, where nothing is to be done."""
     progress: Progress | None = None
     told: tuple[Told, ...] = ()
+
+
+def asked(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Return every token on a Hub that asks for another key of any kind, by its annotation."""
+    operator = annotations.get(ROTATE_OPERATOR)
+    return {**tokens(annotations), **({ROTATE_OPERATOR: operator} if operator else {})}
 
 
 def phase_of(seeds: TrustSeeds) -> OperatorPhase:

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 _SECOND = 1.0
-_RESERVE = 60.0  # seconds before its deadline in which a piece of work waits no more: time for a few retries
+RESERVE_SECONDS = 60.0  # seconds before its deadline in which a piece of work waits no more: time for a few retries
 _CATCH_UP = 0.05  # seconds by which work may follow sooner after it was let go late, as timers do
 _SURVEY = 1.0  # seconds between looks at all that waits, to see whether the budget serves it in time
 
@@ -24,7 +24,7 @@ class Pacing(Generic[P]):
     evenly; only what is due within the reserve goes at once.
     """
 
-    def __init__(self, rate: float, *, reserve: float = _RESERVE) -> None:
+    def __init__(self, rate: float, *, reserve: float = RESERVE_SECONDS) -> None:
         """Prepare for ``rate`` writes per second; ``reserve`` in seconds.
 
         Raises:
@@ -45,6 +45,11 @@ class Pacing(Generic[P]):
         self._pieces: dict[P, tuple[float, int]] = {}
         self._by_number: dict[int, tuple[P, int]] = {}
         self._number = 0
+
+    @property
+    def pace(self) -> float:
+        """Writes per second at which work is let go: the budget, or what all deadlines need."""
+        return self._pace
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -120,16 +120,19 @@ def fits_scope(limits: UserPermissionLimits) -> bool:
 
 def as_scope(limits: UserPermissionLimits) -> UserPermissionLimits:
     """Write ``{id}`` as nats-server's ``{{name()}}``, for a scoped signing key's template."""
-    return replace(limits, permissions=_mapped(limits.permissions, lambda s: s.replace("{id}", "{{name()}}")))
+    return replace(limits, permissions=_closed(_mapped(limits.permissions, lambda s: s.replace("{id}", "{{name()}}"))))
 
 
 def safe(permissions: Permissions) -> Permissions:
     """Return the permissions without what would open the system to them, or let them open it themselves."""
-    return _closed(without_loops(without_system(permissions)))
+    return without_loops(without_system(permissions))
 
 
 def _closed(permissions: Permissions) -> Permissions:
-    """Deny publishing where nothing of it is allowed: a server reads an empty list as leave for everything."""
+    """Deny publishing where nothing of it is allowed: a server reads an empty list as leave for everything.
+
+    Only what a server gets is closed: an identity's own permissions may open what its role leaves empty.
+    """
     if permissions.publish_allow or permissions.responses is not None:
         return permissions
     return replace(permissions, publish_deny=(">",))
@@ -189,7 +192,7 @@ def combined(base: Permissions, extra: Permissions) -> Permissions:
 
 def expanded(permissions: Permissions, identity: str) -> Permissions:
     """Write the identity's id for ``{id}``: explicit permissions, for a JWT that no scope covers."""
-    return _mapped(permissions, lambda entry: entry.replace("{id}", identity))
+    return _closed(_mapped(permissions, lambda entry: entry.replace("{id}", identity)))
 
 
 def for_mqtt(permissions: Permissions) -> Permissions:

@@ -10,7 +10,7 @@ from iotsec.api.rotation import Window as DeclaredWindow
 from iotsec.decide.conditions import Reason
 from iotsec.decide.refusal import RefusedError
 from iotsec.decide.rotation import Policy
-from iotsec.decide.rotation_checks import check_window
+from iotsec.decide.rotation_checks import check_window, unsatisfiable
 from iotsec.decide.views import Identity
 from iotsec.decide.windows import Window
 
@@ -62,6 +62,12 @@ def hub_window_fault(spec: HubSpec) -> str:
     """Return what is wrong with the first of a Hub's windows that is none; empty where there is no such window."""
     faults = ((number, window_fault(declared)) for number, declared in enumerate(spec.rotation.windows))
     return next((f"spec.rotation.windows[{number}]: {fault}" for number, fault in faults if fault), "")
+
+
+def late_windows(spec: HubSpec, *, now: int) -> str:
+    """Return why rotations by a Hub's policy will miss its windows; empty where each finds one open in time."""
+    sound = tuple(window(declared) for declared in spec.rotation.windows if not window_fault(declared))
+    return unsatisfiable(_jwt_policy(spec.rotation.jwt or JwtRotation(), sound), now=now)
 
 
 def seconds(duration: timedelta) -> int:

@@ -79,6 +79,14 @@ class HubView:
         labels = self.namespaces.get(namespace, {})
         return admission.admits(account, namespace, hub_namespace=self.namespace, labels=labels)
 
+    def grants_otherwise_than(self, before: "HubView") -> bool:
+        """Tell whether every identity is to be looked at again: what it is granted, or who signs, may be another."""
+        return self.spec != before.spec or self.signers() != before.signers()
+
+    def signers(self) -> dict[str, tuple[AccountKeys, frozenset[str]]]:
+        """Return the keys of each account by its name, and the signing keys among them that the servers know."""
+        return {name: (account.keys, account.signers_live) for name, account in self.accounts.items()}
+
     def account_by_key(self, public: str) -> AccountView | None:
         """Return the account with this public key."""
         return next((a for a in self.accounts.values() if a.keys.public == public), None)

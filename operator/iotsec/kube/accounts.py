@@ -17,7 +17,7 @@ from iotsec.decide.compaction import COMPACT_FROM, compacted, oldest_in_use
 from iotsec.decide.ledger import EVERYBODY, Ledger, LedgerFullError, merged_with_server, with_revocations
 from iotsec.decide.secrets import Owner
 from iotsec.decide.server_trust import system_token
-from iotsec.kube.adopted_accounts import last_token, learn
+from iotsec.kube.adopted_accounts import check_signer, last_token, learn
 from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.secret_cache import SecretCache
@@ -68,6 +68,7 @@ class AccountPusher:
         """
         if hub.root is None:
             return
+        check_signer(hub)
         await hub.servers.discover()
         for name, account in hub.accounts.items():
             public, now = hub.root.accounts[name].public, self._clock()
@@ -81,6 +82,7 @@ class AccountPusher:
     async def _distribute(self, hub: HubRuntime, owner: Owner) -> bool:
         if hub.connection.problem:
             raise UnavailableError(hub.connection.problem)
+        check_signer(hub)
         loop = asyncio.get_running_loop()
         began = loop.time()
         check = began >= hub.check_due
@@ -91,7 +93,7 @@ class AccountPusher:
             hub.pinged_at = began
             await hub.servers.discover()
         await self._bring_system(hub, look=check)
-        for name in hub.accounts:
+        for name in hub.push_order():
             await self._bring(hub, name, owner, look=check)
         if check:
             hub.check_due = max(hub.check_due, began + (loop.time() - began) / _VERIFY_SHARE)

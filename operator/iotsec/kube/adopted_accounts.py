@@ -7,11 +7,24 @@ import structlog
 from iotsec.broker.connection import UnavailableError
 from iotsec.decide.account import AccountToken, released_token, retirement_token
 from iotsec.decide.adoption import AdoptionRefusedError
-from iotsec.decide.relearning import newest_by_others, relearned
+from iotsec.decide.relearning import newest_by_others, relearned, settled
 from iotsec.decide.times import rfc3339
 from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.nats import jwt
 
 log = structlog.get_logger()
+
+
+def check_signer(hub: HubRuntime) -> None:
+    """See that every server trusts what we sign, as far as they told: one that does not would lose the good JWT.
+
+    Raises:
+        UnavailableError: one does not any more.
+
+    """
+    root = hub.root
+    if root is not None and root.account_signer.public not in root.account_signers:
+        raise UnavailableError("the servers do not trust the key any more that accounts are signed with")
 
 
 def learn(hub: HubRuntime, name: str, tokens: Iterable[str], *, now: int) -> None:
@@ -20,7 +33,9 @@ def learn(hub: HubRuntime, name: str, tokens: Iterable[str], *, now: int) -> Non
     if root is None or account.ledger.adopted is None:
         return
     keys = root.accounts[name]
-    newer = newest_by_others(account.ledger, tokens, public=keys.public, signers=root.account_signers)
+    known = account.token.token if account.token is not None else ""
+    others = (token for token in tokens if token != known)
+    newer = newest_by_others(account.ledger, others, public=keys.public, signers=root.account_signers)
     try:
         if newer is not None:
             ledger = relearned(account.ledger, newer, ours=keys.every_signer())
@@ -28,11 +43,13 @@ def learn(hub: HubRuntime, name: str, tokens: Iterable[str], *, now: int) -> Non
                 log.info("account changed by others", hub=str(hub.key), account=name, action="adopt")
                 account.ledger = ledger
                 hub.define()
+                wanted, signer = hub.definitions[name], root.account_signer
+                account.ledger = settled(ledger, newer, account=wanted, signer=signer)
         adopted = account.ledger.adopted
         ends = adopted.expires_at if adopted is not None else None
         expired = ends is not None and ends <= now
         account.blocked = f"account {name} expired at {rfc3339(ends)}: issue it again" if ends and expired else ""
-    except AdoptionRefusedError as error:
+    except (AdoptionRefusedError, jwt.TokenTooLarge) as error:
         account.blocked = f"account {name}: {error}"
 
 

@@ -4,7 +4,7 @@ Every error is an :class:`~iotsec.kube.errors.ApiError`; nothing is retried here
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -35,10 +35,10 @@ _LINE_LIMIT = 2**22  # a watch event carries one object, and no object is larger
 class Client:
     """Requests to one API server. Use it as an async context manager."""
 
-    def __init__(self, access: Access, *, wrote: Callable[[], None] = lambda: None) -> None:
-        """Prepare; ``wrote`` is called before each request that may change something."""
+    def __init__(self, access: Access, *, sending: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Prepare; ``sending`` is awaited before each request that may change something."""
         self._access = access
-        self._wrote = wrote
+        self._sending = sending
         self._session: aiohttp.ClientSession
         self._token: str | None = None
         self._token_read = float("-inf")
@@ -157,8 +157,8 @@ class Client:
     ) -> dict[str, Any]:
         headers = self._headers() | {"Accept": accept}
         data = None
-        if method != "GET":
-            self._wrote()
+        if method != "GET" and self._sending is not None:
+            await self._sending()
         if body is not None:
             headers["Content-Type"] = content_type
             data = orjson.dumps(body)

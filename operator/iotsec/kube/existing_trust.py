@@ -6,6 +6,7 @@ the servers refuse what they hold.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -103,13 +104,18 @@ class ExistingTrusts:
             await self._secrets.bring_up_ledger(hub, name, owner, ending=ending)
 
     async def _trusted(self, hub: HubRuntime, signer: SigningKey, given: ExistingTrust) -> TrustedOperator:
-        """Return whom the servers trust, which is asked once for each key that we are to sign with."""
+        """Return whom the servers trust, as they tell now, or told before of a key that we sign with already."""
         known = hub.existing.trust
-        if known is not None and known.account_signer.public == signer.public:
-            return known.operator
-        told = await _ask(hub, accounts=False)
-        where = _where(given.operator_signing_key_secret_ref)
-        return decisions.check_signer(signer, decisions.trusted_operator(told.operators), where=where)
+        try:
+            told = await _ask(hub, accounts=False)
+        except UnavailableError:
+            if known is not None and known.account_signer.public == signer.public:
+                return known.operator
+            raise
+        operator = decisions.trusted_operator(told.operators)
+        if known is not None and operator is not None:
+            hub.existing.trust = replace(known, operator=operator)
+        return decisions.check_signer(signer, operator, where=_where(given.operator_signing_key_secret_ref))
 
     def _taken_over(
         self, hub: HubRuntime, name: str, told: Survey, found: seeds.TrustSeeds, operator: TrustedOperator

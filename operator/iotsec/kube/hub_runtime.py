@@ -5,24 +5,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from iotsec.api.hub import Hub, HubSpec
-from iotsec.api.model import SpecError
+from iotsec.api.hub import HubSpec
 from iotsec.broker.connection import SystemConnection
 from iotsec.broker.distribution import Distribution, Servers
 from iotsec.broker.presence import Attendance
 from iotsec.decide import hub as hub_decisions
-from iotsec.decide import sharing, trust
+from iotsec.decide import trust
 from iotsec.decide.account import AccountDefinition, AccountToken
 from iotsec.decide.admission import matching_nothing
-from iotsec.decide.conditions import Condition
 from iotsec.decide.cutoff import merged
 from iotsec.decide.definition import declared_roles, definition
 from iotsec.decide.existing_trust import AdoptedTrust
+from iotsec.decide.import_cycles import push_order
 from iotsec.decide.ledger import Ledger, Revocation
-from iotsec.decide.operator_rotation import Progress
 from iotsec.decide.seeds import TrustSeeds
 from iotsec.decide.views import AccountView, HubView
 from iotsec.kube.existing_runtime import ExistingRuntime
+from iotsec.kube.key_runtime import KeyRuntime
 from iotsec.kube.keys import Key
 from iotsec.nats import jwt
 from iotsec.nats.claims import UserPermissionLimits
@@ -75,9 +74,8 @@ class HubRuntime:
         self.uid = uid
         """Of the very object: another Hub of this name has other keys."""
         self.spec: HubSpec | None = None
-        """The last that had no fault."""
+        """The last that had no fault; ``fault`` is what is wrong with the one there is now."""
         self.fault = ""
-        """What is wrong with the one there is now."""
         self.generation = 0
         self.ending = False
         """Somebody asked for its deletion."""
@@ -92,6 +90,8 @@ class HubRuntime:
         """What the roles grant that identities of each account may have."""
         self.definitions: Mapping[str, AccountDefinition] = {}
         """What each account's JWT is to say."""
+        self.late_windows = ""
+        """Why rotations of JWTs will miss the Hub's windows."""
         self.removed_roles: Mapping[str, list[str]] = {}
         """Roles that left the spec while somebody has them, and who has."""
         self.system_jwt = ""
@@ -111,11 +111,7 @@ class HubRuntime:
         """Identities to look at again when anything here changes."""
         self.attendance: Attendance | None = None
         """Who is connected, where presence is kept."""
-        self.rotations: tuple[Condition, ...] = ()
-        """What is to be known of signing keys that are being replaced, or will be late."""
-        self.operator_rotation: Progress | None = None
-        self.minted_by = ""
-        """Public key of who signed the latest credentials of our own connection."""
+        self.keys = KeyRuntime()
         self._namespaces = namespaces
         self._changed = changed
         self.connection = SystemConnection(
@@ -127,24 +123,6 @@ class HubRuntime:
         )
         self.servers = Servers(self.connection)
         self._task: asyncio.Task[None] | None = None
-
-    def specify(self, hub: Hub, *, known: bool) -> HubSpec:
-        """Take in the spec, and return what to go by: one with a fault changes nothing of what is there.
-
-        ``known`` tells whether there ever was anything. An operator that starts does not know what was right before:
-        it leaves out what cannot be, for credentials must go on ending and being renewed.
-
-        Raises:
-            SpecError: it has a fault, and nothing is there.
-
-        """
-        if self.generation != hub.metadata.generation:
-            self.fault = sharing.fault(hub.spec)
-        if self.fault and self.spec is None and not known:
-            raise SpecError("", self.fault)
-        if not self.fault or self.spec is None:
-            self.spec = sharing.sound(hub.spec) if self.fault else hub.spec
-        return self.spec
 
     @property
     def root(self) -> trust.TrustRoot | AdoptedTrust | None:
@@ -182,6 +160,14 @@ class HubRuntime:
         old = jwt.decode(self.system_jwt, verify=False) if self.system_jwt else None
         if old is None or (new.issuer, new.claims) != (old.issuer, old.claims):
             self.system_jwt, self.system.distribution = token, None
+
+    def push_order(self) -> tuple[str, ...]:
+        """Return the accounts in the order to push them in."""
+        signed = {name: account.signed_for for name, account in self.accounts.items()}
+        return push_order(
+            {name: was[0].base.imports for name, was in signed.items() if was is not None},
+            {name: d.base.imports if (d := self.definitions.get(name)) else () for name in self.accounts},
+        )
 
     def connect(self) -> None:
         """Start the connection; one that runs takes note of where the servers are now."""
@@ -259,7 +245,7 @@ class HubRuntime:
                     name=name,
                     public_key=root.accounts[name].public,
                     issued_at=account.ledger.issued_at,
-                    revocations=len(account.ledger.entries),
+                    revocations=account.ledger.carried,
                     servers=len(known.keys() - account.distribution.behind) if account.distribution else 0,
                 )
                 for name, account in self.accounts.items()
@@ -274,8 +260,9 @@ class HubRuntime:
             full=next((a.full for a in everyone if a.full), ""),
             blocked=next((a.blocked for a in everyone if a.blocked), ""),
             removed_roles=self.removed_roles,
-            rotations=self.rotations,
-            operator_rotation=self.operator_rotation,
+            late_windows=self.late_windows,
+            rotations=self.keys.conditions,
+            operator_rotation=self.keys.operator,
             matching_nothing=matching_nothing(self.spec.accounts, self._namespaces) if self.spec else (),
         )
 
@@ -287,7 +274,7 @@ class HubRuntime:
 
     def _credentials(self, mint: Callable[["HubRuntime"], bytes]) -> bytes:
         if self.trust is not None and self.trust.system_signing:
-            self.minted_by = self.system_signer.public
+            self.keys.minted_by = self.system_signer.public
         return mint(self)
 
     def _heard(self, subject: str, body: bytes) -> None:

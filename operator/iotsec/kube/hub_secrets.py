@@ -74,6 +74,8 @@ class HubSecrets:
             if known.operator and not (found.identity and found.signing):
                 raise TrustMissingError(signing_name if found.identity else identity_name)
             trust.check_known(found, known)
+        if not found.signing:  # whoever asked before there were any keys has new ones
+            found = seeds.with_records(found, seeds.Records({}, hub.keys.asked))
         roles = keyed_roles(hub.spec, found, users)
         completed = seeds.completed(found, roles=roles, entropy=self._entropy, now=now)
         root = trust.trust_root(completed, roles=roles)

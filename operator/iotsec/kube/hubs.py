@@ -11,12 +11,11 @@ from iotsec.api.model import SpecError
 from iotsec.broker.connection import UnavailableError
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import names, trust
-from iotsec.decide.account import AccountKeys
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.definition import Users, removed_in_use
+from iotsec.decide.operator_rotation import asked
 from iotsec.decide.rotation_policy import hub_window_fault
 from iotsec.decide.secrets import Owner
-from iotsec.decide.views import HubView
 from iotsec.kube.accounts import PRESENCE_SECONDS, AccountPusher
 from iotsec.kube.client import Client
 from iotsec.kube.errors import NotFoundError
@@ -24,6 +23,7 @@ from iotsec.kube.existing_trust import ExistingTrusts, NotAskedYetError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
+from iotsec.kube.hub_spec import specify
 from iotsec.kube.hub_status import HubRecord, HubTeller
 from iotsec.kube.hub_troubles import TROUBLES, trouble_of
 from iotsec.kube.identity_cache import IdentityCache
@@ -150,7 +150,8 @@ class Hubs:
         if not record.ending and names.FINALIZER not in hub.metadata.finalizers:
             await add_finalizer(self._client, HUBS, key.namespace, key.name)
         respecified = runtime.generation != hub.metadata.generation
-        spec = runtime.specify(hub, known=bool(record.status.get("operatorPublicKey")))
+        spec = specify(runtime, hub, known=bool(record.status.get("operatorPublicKey")), now=self._clock())
+        runtime.keys.asked = asked(record.metadata.get("annotations") or {})
         given = runtime.existing
         runtime.stale |= asyncio.get_running_loop().time() >= given.reread_due
         runtime.stale |= given.access is not None and runtime.connection.refused
@@ -244,7 +245,7 @@ class Hubs:
         elif runtime.trouble != trouble:
             runtime.trouble = trouble
             self._wake(runtime)
-        self._queue.add_after(key, _TROUBLE_SECONDS)
+        self._queue.add_after(key, _patience(runtime) if reason is Reason.NATS_UNAVAILABLE else _TROUBLE_SECONDS)
 
     async def _distribute(self, record: HubRecord, runtime: HubRuntime) -> None:
         try:
@@ -263,7 +264,7 @@ class Hubs:
         before = runtime.view
         changed = runtime.refresh_view()
         self._presences.attend(runtime)
-        if runtime.view is None or (changed and (before is None or _concerns_all(before, runtime.view))):
+        if runtime.view is None or (changed and (before is None or runtime.view.grants_otherwise_than(before))):
             runtime.waiting.update(self._identities.of_hub((runtime.key.namespace, runtime.key.name)))
         if changed or runtime.view is None:
             for identity in runtime.waiting:
@@ -288,6 +289,7 @@ class Hubs:
     async def _release(self, record: HubRecord, runtime: HubRuntime) -> None:
         key = runtime.key
         self._presences.forget(key)
+        self._rotations.forget(record.uid)
         await runtime.close()
         self._runtimes.pop(key, None)
         await self._secrets.let_go(key, uid=record.uid)
@@ -312,15 +314,6 @@ class Hubs:
         except NotFoundError:
             return False
         return bool(found["metadata"]["uid"] == uid)
-
-
-def _concerns_all(before: HubView, after: HubView) -> bool:
-    """Tell whether what every identity was granted may be another now."""
-    return before.spec != after.spec or _signers(before) != _signers(after)
-
-
-def _signers(view: HubView) -> dict[str, tuple[AccountKeys, frozenset[str]]]:
-    return {name: (account.keys, account.signers_live) for name, account in view.accounts.items()}
 
 
 def _patience(runtime: HubRuntime) -> float:

@@ -7,6 +7,7 @@ import structlog
 
 from iotsec.decide.grant import account_of
 from iotsec.decide.identity import Plan, SecretWrite, plan_identity, plan_write_refused, secret_name
+from iotsec.decide.pacing import RESERVE_SECONDS
 from iotsec.decide.secrets import Owner, SecretFacts, facts_of
 from iotsec.decide.views import Contents, Declared, HubView, Identity, Observed, Obstacle
 from iotsec.decide.way import belongs_to, obstacle_of
@@ -82,7 +83,7 @@ class Identities:
             if not hub.trouble:
                 return  # the Hub is being brought up, and wakes whom it has
         plan = await self._plan(key, identity, hub)
-        if plan is not None and plan.deadline is not None:
+        if plan is not None and plan.deadline is not None and plan.deadline - self._clock() > RESERVE_SECONDS:
             with paid(_PACED_WRITES):
                 await self._carry_out(key, identity, record, hub, plan)
         elif plan is not None:

@@ -11,7 +11,7 @@ from iotsec.broker.connection import UnavailableError
 from iotsec.broker.trusted_operators import trusted_operators
 from iotsec.decide.conditions import Reason
 from iotsec.decide.cutoff import is_sealed_for
-from iotsec.decide.key_rotation import Standing, Step, Tally, Told, key_policy, next_keys, replacing, tokens
+from iotsec.decide.key_rotation import Signers, Standing, Step, Tally, Told, key_policy, next_keys, replacing, tokens
 from iotsec.decide.operator_rotation import (
     ROTATE_OPERATOR,
     OperatorStep,
@@ -44,6 +44,8 @@ class _Memory:
     """What is remembered of one Hub between two looks; a restart of the operator only looks again."""
 
     live_since: dict[str, int] = field(default_factory=dict)
+    vouched: set[tuple[str, str]] = field(default_factory=set)
+    """The Secrets whose notes were found to be ours, by uid and version."""
     seen: dict[str, float] = field(default_factory=dict)
     """When each server last told whom it trusts, by the event loop's clock."""
     look_due: float = float("-inf")
@@ -82,48 +84,48 @@ class KeyRotations:
             ApiError: they could not be written down, and are as they were.
 
         """
-        if hub.seeds is None or hub.trust is None or hub.spec is None or hub.stale or hub.view is None:
+        if hub.seeds is None or hub.root is None or hub.spec is None or hub.stale or hub.view is None:
             return False
-        annotations: Mapping[str, str] = record.metadata.get("annotations") or {}
         memory = self._memories[hub.uid]
-        operator = await self._operator_step(record, hub, annotations.get(ROTATE_OPERATOR, ""), memory)
-        step = self._step(hub, operator.seeds, tokens(annotations), memory)
+        operator = await self._operator_step(record, hub, hub.keys.asked.get(ROTATE_OPERATOR, ""), memory)
+        step = self._step(hub, operator.seeds, tokens(hub.keys.asked), memory)
         if step is not None:
-            hub.rotations = step.conditions
-        hub.operator_rotation = operator.progress
+            hub.keys.conditions = step.conditions
+        hub.keys.operator = operator.progress
         if operator.progress is not None:
             # One condition of a type: who has to do something comes first, the rest is in the events.
-            others = [one for one in hub.rotations if one.type != operator.progress.condition().type]
-            hub.rotations = (operator.progress.condition(), *others)
+            others = [one for one in hub.keys.conditions if one.type != operator.progress.condition().type]
+            hub.keys.conditions = (operator.progress.condition(), *others)
         wanted = step.seeds if step is not None else operator.seeds
         if wanted != hub.seeds:
             await self._secrets.change_signing_keys(hub, wanted, owner)
         self._tell(record, hub, (*operator.told, *(step.told if step is not None else ())))
-        if hub.trust is not None and hub.trust.system_signing and hub.minted_by != hub.system_signer.public:
+        if hub.trust is not None and hub.keys.minted_by != hub.system_signer.public:
             hub.connection.abandon("its credentials are of a signing key that is being replaced")
         return hub.stale
 
     def _step(self, hub: HubRuntime, seeds: TrustSeeds, asked: Mapping[str, str], memory: _Memory) -> Step | None:
         """Look whether something is to be done; ``None`` where it is known that nothing is."""
-        if hub.trust is None or hub.spec is None:
+        if hub.root is None or hub.spec is None:
             return None
+        signers = Signers(hub.trust.system_signing if hub.trust is not None else (), hub.root.accounts)
         loop_now, now = asyncio.get_running_loop().time(), self._clock()
-        at = (hub.spec.rotation, asked, seeds, hub.system.signers_live, hub.minted_by)
+        at = (hub.spec.rotation, asked, seeds, hub.system.signers_live, hub.keys.minted_by)
         if at == memory.looked_at and loop_now < memory.look_due and seeds is hub.seeds:
             return None
-        moving = replacing(hub.trust)
+        moving = replacing(signers)
         live = {key for account in (hub.system, *hub.accounts.values()) for key in account.signers_live}
         memory.live_since = {key: memory.live_since.get(key, now) for key in live}
         step = next_keys(
             hub.uid,
             seeds,
-            hub.trust,
+            signers,
             policy=key_policy(hub.spec),
             asked=asked,
             standing=Standing(
                 live_since=memory.live_since,
-                connected_by=hub.minted_by,
-                tally=self._tally(hub, [key.public for keys in moving.values() for key in keys]),
+                connected_by=hub.keys.minted_by,
+                tally=self._tally(hub, [key.public for keys in moving.values() for key in keys], memory),
                 now=now,
             ),
             entropy=self._entropy,
@@ -132,11 +134,12 @@ class KeyRotations:
         memory.looked_at, memory.look_due = at, loop_now + (_LOOK_SECONDS if moving else sleep)
         return step
 
-    def _tally(self, hub: HubRuntime, keys: Iterable[str]) -> Tally:
+    def _tally(self, hub: HubRuntime, keys: Iterable[str], memory: _Memory) -> Tally:
         """Count who is on each of these keys, by what is written on the creds Secrets."""
         watched = frozenset(keys)
         identities: defaultdict[str, int] = defaultdict(int)
         ends: defaultdict[str, int] = defaultdict(int)
+        vouched: set[tuple[str, str]] = set()
         for facts in self._cache if watched else ():
             issued = facts.issued
             if issued is None:
@@ -144,18 +147,27 @@ class KeyRotations:
             found = {former.signer: former.ends_at for former in issued.formers if former.signer in watched}
             if issued.signer in watched:
                 found[issued.signer] = max(found.get(issued.signer, 0), issued.expires_at)
-            # A note that somebody else wrote must keep no key alive.
-            if not found or not is_sealed_for(facts, hub.view, facts.owner.uid if facts.owner else ""):
+            if not found:
                 continue
+            version = facts.uid, facts.resource_version
+            # A note that somebody else wrote must keep no key alive.
+            if version not in memory.vouched and not is_sealed_for(
+                facts, hub.view, facts.owner.uid if facts.owner else ""
+            ):
+                continue
+            vouched.add(version)
             identities[issued.signer] += 1
             for signer, end in found.items():
                 ends[signer] = max(ends[signer], end)
+        memory.vouched = vouched
         return Tally(identities, ends)
 
     async def _operator_step(self, record: HubRecord, hub: HubRuntime, token: str, memory: _Memory) -> OperatorStep:
         if hub.seeds is None:
             raise RuntimeError("the Hub's keys are not loaded")
-        under_way = phase_of(hub.seeds) is not OperatorPhase.NONE
+        under_way = hub.trust is not None and phase_of(hub.seeds) is not OperatorPhase.NONE
+        if not under_way:
+            memory.seen.clear()
         if not under_way and not token:
             return OperatorStep(hub.seeds)
         return next_operator_key(

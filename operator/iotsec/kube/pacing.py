@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from iotsec.decide.pacing import Pacing
+
+_GIVEN = 0.8  # of the budget goes to work that can wait: some is always left for what cannot
+_HEADROOM = 1.1  # of that pace is sent in a second at most: turns come evenly, what was sent does not always arrive so
 
 
 @dataclass(slots=True)
@@ -36,24 +40,49 @@ class Pacer:
     All methods belong to one event loop. No task of its own: one timer, while something waits.
     """
 
-    def __init__(self, rate: float, *, now: Callable[[], float] = time.time) -> None:
-        """Prepare for ``rate`` writes per second; ``now`` tells the unix time in which deadlines are given.
+    def __init__(self, rate: float, *, given: float = _GIVEN, now: Callable[[], float] = time.time) -> None:
+        """Prepare for ``rate`` writes per second, of which work that can wait is given a share.
+
+        ``now`` tells the unix time in which deadlines are given.
 
         Raises:
             ValueError: the rate is less than one write per second.
 
         """
-        self._pacing: Pacing[asyncio.Future[None]] = Pacing(rate)
+        self._pacing: Pacing[asyncio.Future[None]] = Pacing(rate * given)
         self._now = now
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
+        self._sent: deque[float] = deque()  # when, of the last second
 
-    def wrote(self) -> None:
-        """Count one write, unless it was counted when its turn came."""
+    async def sending(self) -> None:
+        """Take note of one write that is about to be sent.
+
+        One that had to wait for its turn waits here too, for as long as a second is full: turns come one by one, but
+        after a stall of the API server all that had theirs would be sent together.
+        """
+        loop = asyncio.get_running_loop()
         account = _paid.get(None)
         if account is not None and account.left:
             account.left -= 1
+            await self._room()
         else:
             self.spent()
+        self._sent_lately()
+        self._sent.append(loop.time())
+
+    def _sent_lately(self) -> int:
+        """Return how many writes were sent in the last second."""
+        now = asyncio.get_running_loop().time()
+        while self._sent and self._sent[0] <= now - 1.0:
+            self._sent.popleft()
+        return len(self._sent)
+
+    async def _room(self) -> None:
+        """Wait until not too much was sent in the last second."""
+        loop = asyncio.get_running_loop()
+        while self._sent_lately() >= max(1, int(self._pacing.pace * _HEADROOM)):  # noqa: ASYNC110 - only time makes room
+            await asyncio.sleep(self._sent[0] + 1.0 - loop.time())
 
     def spent(self, writes: int = 1) -> None:
         """Count writes that nobody asked for: they never wait, but what waits, waits for them too."""
@@ -82,11 +111,12 @@ class Pacer:
             if not go.done():
                 go.set_result(None)
         at = self._pacing.next_go(loop.time())
-        if self._timer is not None and (at is None or at < self._timer.when()):
+        if self._timer is not None and (at is None or at < self._rings_at):
             self._timer.cancel()
             self._timer = None
         if at is not None and self._timer is None:
-            self._timer = loop.call_at(at, self._ring)
+            # Kept here: uvloop's handle of what is due at once cannot tell when that is.
+            self._timer, self._rings_at = loop.call_at(at, self._ring), at
 
     def _ring(self) -> None:
         self._timer = None

@@ -41,7 +41,9 @@ class Turns:
         self._waiting.clear()
 
     async def _wait(self, key: Key, deadline: float, writes: int) -> None:
-        await self._pacer.turn(deadline, writes)
-        self._waiting.pop(key, None)
-        self._come.add(key)
-        self._queue.add(key)
+        try:
+            await self._pacer.turn(deadline, writes)
+            self._come.add(key)
+        finally:
+            self._waiting.pop(key, None)
+            self._queue.add(key)  # whatever became of the wait: it asks again where it must
