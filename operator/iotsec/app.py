@@ -26,6 +26,7 @@ from iotsec.kube.identities import Identities
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.informer import Informer
+from iotsec.kube.intake import Intake
 from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
@@ -86,7 +87,7 @@ class Application:
         self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
         self.cache = IdentityCache()
         self.secrets = SecretCache()
-        self.namespaces = Namespaces(changed=self._relabelled)
+        self.namespaces = Namespaces(changed=lambda name: self._intake.relabelled(name))  # noqa: PLW0108 - made below
         self.events = EventRecorder(client, pacer, instance=settings.instance)
         self._turns = Turns(pacer, self.queue)
         writer = SecretWriter(client, self.secrets)
@@ -130,14 +131,15 @@ class Application:
             hubs=self.hubs,
             clock=_clock,
         )
+        self._intake = Intake(queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self.hubs)
         self.informers = [
             Informer(client, HUBS, upsert=self.hubs.upsert, gone=self.hubs.gone),
             Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),
             Informer(
                 client,
                 SECRETS,
-                upsert=self._secret,
-                gone=self._secret_gone,
+                upsert=self._intake.secret,
+                gone=self._intake.secret_gone,
                 selector=names.COMPONENT,
                 metadata_only=True,
             ),
@@ -145,14 +147,13 @@ class Application:
                 Informer(
                     client,
                     kind.resource,
-                    upsert=lambda item, name=name: self._identity(name, item),  # type: ignore[misc]
-                    gone=lambda namespace, n, name=name: self._identity_gone(Key(name, namespace, n)),  # type: ignore[misc]
+                    upsert=lambda item, name=name: self._intake.identity(name, item),  # type: ignore[misc]
+                    gone=lambda namespace, n, name=name: self._intake.identity_gone(Key(name, namespace, n)),  # type: ignore[misc]
                 )
                 for name, kind in IDENTITY_KINDS.items()
             ),
         ]
         self._tasks: list[asyncio.Task[None]] = []
-        self._synced = False
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done once a part of the operator ended by itself."""
 
@@ -163,9 +164,7 @@ class Application:
             self._spawn(informer.run(), "informer")
         for informer in self.informers:
             await informer.synced.wait()
-        self._synced = True
-        for facts in self.secrets:
-            self._check_owner(facts.namespace, facts.name)
+        self._intake.open()
         self._spawn(self.queue.run_clock(), "clock")
         self._spawn(self.presences.run(), "presence")
         for number in range(self._settings.workers):
@@ -224,70 +223,6 @@ class Application:
             await self.orphans.reconcile(key)
         else:
             await self.identities.reconcile(key)
-
-    def _identity(self, kind: str, item: Any) -> None:
-        metadata = item["metadata"]
-        before = self.cache.get(Key(kind, metadata["namespace"], metadata["name"]))
-        key, work, concerned = self.cache.upsert(kind, item)
-        if work:
-            self.queue.add(key)
-        for other in concerned:
-            self.queue.add(other)
-        if before is not None and before.uid != metadata["uid"]:
-            self._look_after(key, before.uid)
-
-    def _identity_gone(self, key: Key) -> None:
-        record = self.cache.get(key)
-        for other in self.cache.remove(key):
-            self.queue.add(other)
-        if record is not None:
-            self._look_after(key, record.uid)
-            self.queue.add(key)
-
-    def _relabelled(self, namespace: str) -> None:
-        """Look again at whom the labels of a namespace let in or keep out."""
-        if not self._synced:
-            return  # nobody has looked at anything yet
-        for key in self.cache.touched_by_namespace(namespace):
-            self.queue.add(key)
-        self.hubs.namespaces_changed()
-
-    def _look_after(self, key: Key, uid: str) -> None:
-        """Have somebody look at the Secrets of an identity that is gone, or that another took the name of."""
-        for facts in self.secrets.owned_by(key.namespace, uid):
-            self._check_owner(facts.namespace, facts.name)
-
-    def _secret(self, item: Any) -> None:
-        facts = self.secrets.upsert(item)
-        if facts is not None and self._synced and (facts.suspect or facts.deleting):
-            self._check_owner(facts.namespace, facts.name)
-
-    def _secret_gone(self, namespace: str, name: str) -> None:
-        facts = self.secrets.remove(namespace, name)
-        if facts is None or facts.owner is None or not self._synced:
-            return
-        if facts.owner.kind == HUBS.kind:
-            self.hubs.secret_changed(namespace, facts.owner.name)
-        else:
-            self.queue.add(Key(facts.owner.kind, namespace, facts.owner.name))
-
-    def _check_owner(self, namespace: str, name: str) -> None:
-        """Have somebody look at a Secret: its Hub, its identity, or, where that is gone, we."""
-        facts = self.secrets.get(namespace, name)
-        if facts is None:
-            return
-        if facts.owner is None:
-            self.queue.add(Key(SECRETS.kind, namespace, name))
-            return
-        if facts.owner.kind == HUBS.kind:
-            self.hubs.secret_changed(namespace, facts.owner.name)
-            return
-        owner = Key(facts.owner.kind, namespace, facts.owner.name)
-        record = self.cache.get(owner)
-        if record is not None and record.uid == facts.owner.uid:
-            self.queue.add(owner)
-        else:
-            self.queue.add(Key(SECRETS.kind, namespace, name))
 
 
 class PartEndedError(RuntimeError):

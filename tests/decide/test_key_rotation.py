@@ -1,112 +1,13 @@
 """Signing keys are replaced in an order in which nobody is refused, however often the operator starts anew."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-
 import pytest
-from decide.key_material import numbered_entropy
+from decide.rotating_keys import DAY, DEVICE, MODULE, NOW, ROTATE, ROTATE_DEVICE, Keys, entries, message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iotsec.api.hub import HubSpec
-from iotsec.decide import trust
-from iotsec.decide.key_rotation import (
-    KeyPolicy,
-    Signers,
-    Standing,
-    Step,
-    Tally,
-    key_policy,
-    next_keys,
-    replacing,
-    tokens,
-)
+from iotsec.decide.key_rotation import KeyPolicy, Step, replacing
 from iotsec.decide.rotation import Policy
-from iotsec.decide.seeds import RECORDS, TrustSeeds, completed, generations, left_behind, records
-from iotsec.decide.trust import TrustRoot
-from iotsec.decide.windows import Window
-
-NOW = 1_800_000_000
-DAY = 86_400
-ROLES = {"iot": ("device", "module"), "mir": ("device",)}
-DEVICE, MODULE = "account.iot.role.device", "account.iot.role.module"
-ROTATE = "iotsec.dev/rotate"
-ROTATE_DEVICE = "rotate.iotsec.dev/device"
-
-
-@dataclass
-class Keys:
-    """A Hub's keys, and a world that follows as soon as it is told."""
-
-    entropy: object = field(default_factory=numbered_entropy)
-    now: int = NOW
-    policy: KeyPolicy = field(default_factory=KeyPolicy)
-    asked: dict[str, str] = field(default_factory=dict)
-    live: dict[str, int] = field(default_factory=dict)
-    identities: dict[str, int] = field(default_factory=dict)
-    ends: dict[str, int] = field(default_factory=dict)
-    connected_by: str = ""
-
-    def __post_init__(self) -> None:
-        self.seeds = completed(TrustSeeds({}, {}), roles=ROLES, entropy=self.random, now=NOW)
-        self.publish()
-        self.connected_by = self.trust.system_signing[0].public
-
-    def random(self) -> bytes:
-        return next(self.entropy)  # type: ignore[call-overload, no-any-return]
-
-    @property
-    def trust(self) -> TrustRoot:
-        return trust.trust_root(self.seeds, roles=ROLES)
-
-    @property
-    def signers(self) -> Signers:
-        return Signers(self.trust.system_signing, self.trust.accounts)
-
-    def publics(self, name: str) -> list[str]:
-        """The public keys of a name, the oldest first."""
-        root = self.trust
-        if name == "system":
-            return [key.public for key in root.system_signing]
-        _, account, *role = name.split(".")
-        keys = root.accounts[account]
-        return [key.public for key in (keys.scoped[role[1]] if len(role) > 1 else keys.unscoped)]
-
-    def publish(self) -> None:
-        """Have every server run what the seeds say."""
-        root = self.trust
-        keys = [*root.system_signing]
-        for account in root.accounts.values():
-            keys += [*account.unscoped, *(key for scoped in account.scoped.values() for key in scoped)]
-        self.live = {key.public: self.live.get(key.public, self.now) for key in keys}
-
-    def look(self) -> Step:
-        """What is to be done now."""
-        standing = Standing(self.live, self.connected_by, Tally(self.identities, self.ends), self.now)
-        return next_keys(
-            "uid",
-            self.seeds,
-            self.signers,
-            policy=self.policy,
-            asked=self.asked,
-            standing=standing,
-            entropy=self.random,
-        )
-
-    def step(self) -> Step:
-        """Do it."""
-        done = self.look()
-        self.seeds = done.seeds
-        return done
-
-
-def message(step: Step) -> str:
-    """What the Hub says of a rotation under way."""
-    return next((c.message for c in step.conditions if c.type == "Rotating"), "")
-
-
-def entries(seeds: TrustSeeds, name: str) -> tuple[str, ...]:
-    return generations(seeds.signing, name)
+from iotsec.decide.seeds import RECORDS, records
 
 
 def test_nobody_asks_and_nothing_happens() -> None:
@@ -279,85 +180,6 @@ def test_the_system_accounts_former_key_goes_only_when_our_own_connection_left_i
     keys.step()
 
     assert entries(keys.seeds, "system") == ("system.2",)
-
-
-def test_keys_fall_due_by_their_age_each_at_a_moment_of_its_own_that_no_restart_moves() -> None:
-    keys = Keys(policy=KeyPolicy(Policy(90 * DAY)))
-    first = keys.look().due
-
-    assert first is not None
-    assert NOW + 50 * DAY < first <= NOW + 60 * DAY
-    assert keys.look().due == first
-    keys.now = first
-    keys.step()
-    assert sum(len(entries(keys.seeds, name)) == 2 for name in ("system", "account.iot.unscoped", DEVICE, MODULE)) <= 2
-    assert len(replacing(keys.signers)) == 1
-
-
-def test_a_window_moves_what_is_due_and_one_that_never_opens_is_told() -> None:
-    nightly = Window(cron="0 2 * * *", duration=3600, time_zone="UTC")
-    new_year = Window(cron="0 0 1 1 *", duration=60, time_zone="UTC")
-    keys = Keys(policy=KeyPolicy(Policy(90 * DAY, windows=(nightly,))))
-    due = keys.look().due
-    assert due is not None
-    assert 2 * 3600 <= due % DAY < 3 * 3600
-
-    keys.policy = KeyPolicy(Policy(30 * DAY, windows=(new_year,)))
-    keys.now = NOW - NOW % DAY + 200 * DAY
-    keys.seeds = completed(TrustSeeds({}, {}), roles=ROLES, entropy=keys.random, now=keys.now)
-    assert [c.type for c in keys.look().conditions] == ["RotationWindowMissed"]
-
-
-def test_a_key_whose_age_was_lost_counts_as_new() -> None:
-    keys = Keys(policy=KeyPolicy(Policy(90 * DAY)))
-    keys.seeds = replace(keys.seeds, signing={**keys.seeds.signing, RECORDS: b"?"})
-
-    assert keys.look().seeds.signing.keys() == keys.seeds.signing.keys()
-
-
-def test_an_annotation_that_means_no_key_is_told_once() -> None:
-    keys = Keys(asked={"rotate.iotsec.dev/gatway": "a"})
-
-    (told,) = keys.step().told
-
-    assert str(told.reason) == "RoleUnknown"
-    assert "rotate.iotsec.dev/gatway names no role" in told.note
-    assert keys.look().told == ()
-
-
-def test_annotations_of_others_ask_for_nothing() -> None:
-    found = {
-        ROTATE: "a",
-        ROTATE_DEVICE: "b",
-        "rotate.iotsec.dev/module": "",
-        "iotsec.dev/rotate-operator": "c",
-        "x": "d",
-    }
-
-    assert tokens(found) == {ROTATE: "a", ROTATE_DEVICE: "b"}
-
-
-def test_a_hubs_spec_says_when_and_how() -> None:
-    def policy(rotation: Mapping[str, object]) -> KeyPolicy:
-        return key_policy(HubSpec.parse({"nats": {"servers": ["nats://nats:4222"]}, "rotation": rotation}))
-
-    assert policy({}) == KeyPolicy()
-    assert policy({"signingKeys": {"duration": "2160h"}}) == KeyPolicy(Policy(90 * DAY))
-    assert policy({"signingKeys": {"duration": "1h", "retire": "Immediate"}}) == KeyPolicy(Policy(3600), immediate=True)
-    windows = [{"cron": "0 2 * * *", "duration": "1h"}, {"cron": "0 0 31 2 *", "duration": "1h"}]
-    given_windows = policy({"signingKeys": {"duration": "1h"}, "windows": windows}).policy
-    assert given_windows is not None
-    assert given_windows.windows == (Window(cron="0 2 * * *", duration=3600, time_zone="UTC"),)
-
-
-def test_a_former_seed_that_somebody_puts_back_is_known_as_such() -> None:
-    keys = Keys(asked={ROTATE_DEVICE: "a"}, policy=KeyPolicy(immediate=True))
-    before = dict(keys.seeds.signing)
-    keys.step()
-
-    restored = {**keys.seeds.signing, **before, "notes.txt": b"x"}
-
-    assert left_behind(restored, keys.seeds.signing) == {DEVICE, "account.mir.role.device"}
 
 
 @settings(max_examples=40)

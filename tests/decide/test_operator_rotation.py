@@ -1,6 +1,6 @@
 """The operator's signing key is replaced as far as servers were restarted, and signs nothing that one would refuse."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -26,7 +26,7 @@ class Site:
 
     token: str = "a"  # noqa: S105 - the value of an annotation
     names: tuple[str, ...] = ("nats-0", "nats-1", "nats-2")
-    entropy: object = field(default_factory=numbered_entropy)
+    entropy: Iterator[bytes] = field(default_factory=numbered_entropy)
     signed_by: str = ""
     """Whose account JWTs every server runs."""
 
@@ -38,7 +38,7 @@ class Site:
         self.signed_by = self.trust.account_signer.public
 
     def random(self) -> bytes:
-        return next(self.entropy)  # type: ignore[call-overload, no-any-return]
+        return next(self.entropy)
 
     @property
     def trust(self) -> TrustRoot:

@@ -248,6 +248,8 @@ class TestWindows:
         due = instant(status["renewalTime"])
         opens = opening.replace(second=0, microsecond=0)
         assert opens <= due <= opens + timedelta(hours=1)
+        without_windows = instant(status["issuedAt"]) + timedelta(seconds=2)
+        wait_until(lambda: now() > without_windows + timedelta(seconds=1), what="it would have been renewed")
         plant.ready_device("patient", rotation=rotation, secretTemplate={"labels": {"looked": "again"}})
         again = plant.user.get("Device", "patient")
         assert again is not None
