@@ -18,6 +18,7 @@ from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError, ConflictError
 from iotsec.kube.events import EventRecorder
 from iotsec.kube.existing_trust import ExistingTrusts
+from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_status import HubTeller
@@ -95,18 +96,18 @@ class Application:
         self.presences = Presences(
             client=client, cache=self.cache, clock=_clock, writes_per_second=settings.presence_writes
         )
+        self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials)
         self.hubs = Hubs(
             client=client,
             queue=self.queue,
+            registry=self._registry,
             identities=self.cache,
-            namespaces=self.namespaces,
             presences=self.presences,
             secrets=hub_secrets,
             existing=ExistingTrusts(writer, hub_secrets, entropy=_entropy, clock=_clock),
             rotations=KeyRotations(hub_secrets, self.secrets, self.events, clock=_clock, entropy=_entropy),
             pusher=AccountPusher(hub_secrets, self.secrets, clock=_clock),
             teller=HubTeller(client, self.queue, self.events, clock=_clock),
-            mint=system_credentials,
             clock=_clock,
         )
         self.identities = Identities(
@@ -115,7 +116,7 @@ class Application:
             cache=self.cache,
             secrets=self.secrets,
             writer=writer,
-            hubs=self.hubs,
+            hubs=self._registry,
             reporter=IdentityReporter(client, self.queue, self.cache, self.events),
             workloads=Workloads(client, self.events, clock=_clock),
             turns=self._turns,
@@ -128,12 +129,12 @@ class Application:
             cache=self.cache,
             secrets=self.secrets,
             writer=writer,
-            hubs=self.hubs,
+            hubs=self._registry,
             clock=_clock,
         )
-        self._intake = Intake(queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self.hubs)
+        self._intake = Intake(queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self._registry)
         self.informers = [
-            Informer(client, HUBS, upsert=self.hubs.upsert, gone=self.hubs.gone),
+            Informer(client, HUBS, upsert=self._registry.upsert, gone=self._registry.gone),
             Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),
             Informer(
                 client,
@@ -177,7 +178,7 @@ class Application:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._turns.close()
-        await self.hubs.close()
+        await self._registry.close()
         self.failed.cancel()  # nobody need wait for it any more: kopf would, for five seconds
         log.info("stopped", action="stop")
 

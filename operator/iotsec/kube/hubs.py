@@ -1,8 +1,7 @@
 """The worker for Hubs: keys and configuration first, then the servers, then the status."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 
@@ -21,6 +20,7 @@ from iotsec.kube.client import Client
 from iotsec.kube.errors import NotFoundError
 from iotsec.kube.existing_trust import ExistingTrusts, NotAskedYetError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
+from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_spec import specify
@@ -29,7 +29,6 @@ from iotsec.kube.hub_troubles import TROUBLES, trouble_of
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
-from iotsec.kube.namespaces import Namespaces
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS
@@ -42,90 +41,42 @@ _TROUBLE_SECONDS = 2.0
 
 
 class Hubs:
-    """Every Hub: its record, its runtime, and the work on it."""
+    """The work on each Hub."""
 
     def __init__(
         self,
         *,
         client: Client,
         queue: WorkQueue[Key],
+        registry: HubRegistry,
         identities: IdentityCache,
-        namespaces: Namespaces,
         presences: Presences,
         secrets: HubSecrets,
         existing: ExistingTrusts,
         rotations: KeyRotations,
         pusher: AccountPusher,
         teller: HubTeller,
-        mint: Callable[[HubRuntime], bytes],
         clock: Callable[[], int],
     ) -> None:
         self._client = client
         self._queue = queue
+        self._registry = registry
         self._identities = identities
-        self._namespaces = namespaces
         self._presences = presences
         self._secrets = secrets
         self._existing = existing
         self._rotations = rotations
         self._pusher = pusher
         self._teller = teller
-        self._mint = mint
         self._clock = clock
-        self._records: dict[Key, HubRecord] = {}
-        self._runtimes: dict[Key, HubRuntime] = {}
-        self._former: list[HubRuntime] = []
-
-    def runtime(self, namespace: str, name: str) -> HubRuntime | None:
-        """Return what is held of a Hub that exists."""
-        key = Key(HUBS.kind, namespace, name)
-        return self._runtime(key) if key in self._records else None
-
-    def upsert(self, body: Mapping[str, Any]) -> None:
-        """Take in a Hub as an event shows it."""
-        metadata = body["metadata"]
-        key = Key(HUBS.kind, metadata["namespace"], metadata["name"])
-        before = self._records.get(key)
-        if before and int(metadata["resourceVersion"]) <= int(before.metadata["resourceVersion"]):
-            return
-        told_at = before.told_at if before else float("-inf")
-        self._records[key] = HubRecord(body, body.get("status") or {}, told_at)
-        self._queue.add(key)
-
-    def gone(self, namespace: str, name: str) -> None:
-        """Take in that a Hub no longer exists."""
-        key = Key(HUBS.kind, namespace, name)
-        if self._records.pop(key, None) is not None:
-            self._queue.add(key)
-
-    def namespaces_changed(self) -> None:
-        """Take in that namespaces have other labels: a selector may match none now, or one at last."""
-        for key, runtime in self._runtimes.items():
-            if runtime.spec is not None and any(account.namespaces.selector for account in runtime.spec.accounts):
-                self._queue.add(key)
-
-    def secret_changed(self, namespace: str, name: str) -> None:
-        """Take in that somebody touched a Secret of a Hub, or that one of a Hub that is gone was found."""
-        key = Key(HUBS.kind, namespace, name)
-        if runtime := self._runtimes.get(key):
-            runtime.stale = True
-        if runtime or key not in self._records:
-            self._queue.add(key)
-
-    async def close(self) -> None:
-        """End every connection."""
-        for runtime in (*self._runtimes.values(), *self._former):
-            await runtime.close()
 
     async def reconcile(self, key: Key) -> None:
         """Bring one Hub in order."""
-        record = self._records.get(key)
+        record = self._registry.record(key)
         if record is None:
             await self._forget(key)
             return
-        runtime = self._runtime(key)
-        while self._former:
-            await self._former.pop().close()
+        runtime = await self._registry.brought_up(key)
         if record.ending and names.FINALIZER not in (record.metadata.get("finalizers") or ()):
             return  # we are done with it; it waits for others
         if record.ending and hub_decisions.is_ended(record.status):
@@ -207,24 +158,6 @@ class Hubs:
         await self._teller.tell(record, runtime, (*hub_decisions.in_use(users), *facts))
         self._queue.add_after(runtime.key, _RETRY_SECONDS)
 
-    def _runtime(self, key: Key) -> HubRuntime:
-        """Return the runtime of the Hub there is now; another object of the same name had another."""
-        uid = self._records[key].uid
-        runtime = self._runtimes.get(key)
-        if runtime is not None and runtime.uid != uid:
-            self._former.append(runtime)
-            runtime = None
-        if runtime is None:
-            runtime = HubRuntime(
-                key,
-                uid,
-                namespaces=self._namespaces.labels,
-                changed=lambda: self._queue.add(key),
-                mint=self._mint,
-            )
-            self._runtimes[key] = runtime
-        return runtime
-
     def _users(self, key: Key) -> list[str]:
         return [f"{k.kind} {k.namespace}/{k.name}" for k in self._identities.of_hub((key.namespace, key.name))]
 
@@ -290,8 +223,7 @@ class Hubs:
         key = runtime.key
         self._presences.forget(key)
         self._rotations.forget(record.uid)
-        await runtime.close()
-        self._runtimes.pop(key, None)
+        await self._registry.drop(key)
         await self._secrets.let_go(key, uid=record.uid)
         await remove_finalizer(self._client, HUBS, key.namespace, key.name, uid=record.uid)
         log.info("hub deleted", hub=str(key), action="delete")
@@ -299,9 +231,7 @@ class Hubs:
     async def _forget(self, key: Key) -> None:
         """Let go what is left of a Hub that is gone; its identities have to know."""
         self._presences.forget(key)
-        runtime = self._runtimes.pop(key, None)
-        if runtime is not None:
-            await runtime.close()
+        await self._registry.drop(key)
         for uid in self._secrets.orphans(key):
             if not await self._exists(key, uid):  # somebody took our finalizer off the Hub
                 await self._secrets.let_go(key, uid=uid)

@@ -14,8 +14,8 @@ from iotsec.decide.way import belongs_to, obstacle_of
 from iotsec.kube.client import Client
 from iotsec.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
+from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
-from iotsec.kube.hubs import Hubs
 from iotsec.kube.identity_cache import IdentityCache, Record
 from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.keys import Key
@@ -49,7 +49,7 @@ class Identities:
         cache: IdentityCache,
         secrets: SecretCache,
         writer: SecretWriter,
-        hubs: Hubs,
+        hubs: HubRegistry,
         reporter: IdentityReporter,
         workloads: Workloads,
         turns: Turns,

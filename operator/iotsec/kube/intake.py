@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from iotsec.kube.hubs import Hubs
+from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.keys import Key
 from iotsec.kube.queue import WorkQueue
@@ -14,7 +14,7 @@ from iotsec.kube.secret_cache import SecretCache
 class Intake:
     """Keeps the caches told, and queues whom a change concerns; Hubs do the same for themselves."""
 
-    def __init__(self, *, queue: WorkQueue[Key], cache: IdentityCache, secrets: SecretCache, hubs: Hubs) -> None:
+    def __init__(self, *, queue: WorkQueue[Key], cache: IdentityCache, secrets: SecretCache, hubs: HubRegistry) -> None:
         self._queue = queue
         self._cache = cache
         self._secrets = secrets

@@ -9,7 +9,7 @@ from iotsec.decide.identity import plan_orphan
 from iotsec.decide.secrets import SecretFacts
 from iotsec.kube.client import Client
 from iotsec.kube.errors import NotFoundError
-from iotsec.kube.hubs import Hubs
+from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
@@ -32,7 +32,7 @@ class Orphans:
         cache: IdentityCache,
         secrets: SecretCache,
         writer: SecretWriter,
-        hubs: Hubs,
+        hubs: HubRegistry,
         clock: Callable[[], int],
     ) -> None:
         self._client = client
