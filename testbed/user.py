@@ -151,6 +151,12 @@ class User:
         """Return an identity's creds file."""
         return self.wait_secret(f"{name}-{kind}-creds")[key].decode()
 
+    def issue_device(self, name: str) -> str:
+        """Apply a Device and return its creds file once it works."""
+        self.apply_device(name)
+        self.wait_ready("Device", name)
+        return self.creds(name)
+
     def events(self, kind: str, name: str) -> list[Object]:
         """Return the events about an object."""
         items = self.api.request("GET", f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events")["items"]

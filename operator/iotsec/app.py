@@ -31,6 +31,7 @@ from iotsec.kube.intake import Intake
 from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.ledgers import Ledgers
 from iotsec.kube.namespaces import Namespaces
 from iotsec.kube.orphans import Orphans
 from iotsec.kube.pacing import Pacer
@@ -106,7 +107,7 @@ class Application:
             secrets=hub_secrets,
             existing=ExistingTrusts(writer, hub_secrets, entropy=_entropy, clock=_clock),
             rotations=KeyRotations(hub_secrets, self.secrets, self.events, clock=_clock, entropy=_entropy),
-            pusher=AccountPusher(hub_secrets, self.secrets, clock=_clock),
+            pusher=AccountPusher(hub_secrets, Ledgers(self.secrets, self.cache, clock=_clock), clock=_clock),
             teller=HubTeller(client, self.queue, self.events, clock=_clock),
             clock=_clock,
         )

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, nan
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +33,35 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings; what is not set has its default.
 
     Raises:
-        ValueError: a number is none.
+        ValueError: one cannot be used; the message names it and says what to write.
 
     """
+    default = Settings()
+    level = environment.get("IOTSEC_LOG_LEVEL", default.log_level).upper()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"IOTSEC_LOG_LEVEL is {level!r}: write one of {', '.join(LOG_LEVELS)}")
     return Settings(
         kubeconfig=environment.get("KUBECONFIG") or None,
         service_host=environment.get("KUBERNETES_SERVICE_HOST"),
         service_port=environment.get("KUBERNETES_SERVICE_PORT"),
-        workers=int(environment.get("IOTSEC_WORKERS", "16")),
-        log_level=environment.get("IOTSEC_LOG_LEVEL", "INFO").upper(),
+        workers=int(_number(environment, "IOTSEC_WORKERS", default.workers, least=1)),
+        log_level=level,
         liveness=environment.get("IOTSEC_LIVENESS") or None,
-        writes_per_second=float(environment.get("IOTSEC_WRITES_PER_SECOND", "50")),
-        presence_writes=float(environment.get("IOTSEC_PRESENCE_WRITES", "10")),
-        instance=environment.get("POD_NAME", "iotsec"),
+        # Work that can wait is given four fifths of it, and needs one write a second to come to an end.
+        writes_per_second=_number(environment, "IOTSEC_WRITES_PER_SECOND", default.writes_per_second, least=2),
+        presence_writes=_number(environment, "IOTSEC_PRESENCE_WRITES", default.presence_writes, least=0.1),
+        instance=environment.get("POD_NAME") or default.instance,
     )
+
+
+def _number(environment: Mapping[str, str], name: str, default: float, *, least: float) -> float:
+    text = environment.get(name)
+    if not text:
+        return default
+    try:
+        found = float(text)
+    except ValueError:
+        found = nan
+    if not least <= found < inf:
+        raise ValueError(f"{name} is {text!r}: write a number, {least} or more")
+    return found

@@ -23,6 +23,9 @@ OF_AN_IDENTITY: Json = {
     "expiresAt": "2999-03-02T12:00:00Z",
     "renewalTime": "2999-02-20T12:00:00Z",
     "keyIssuedAt": "2029-01-31T12:00:00Z",
+    "formerKeys": [
+        {"publicKey": USER_KEY, "issuedAt": "2028-12-31T12:00:00Z", "expiresAt": "2030-03-31T12:00:00Z"},
+    ],
     "rotated": ["2030-01-31", "after the fair"],
     "connected": False,
     "lastSeen": "2030-02-01T12:00:00Z",
@@ -46,6 +49,11 @@ OF_A_HUB: Json = {
         }
     ],
     "servers": [{"name": "nats-0", "version": "2.15.1", "accountsCurrent": True}],
+    "operatorRotation": {
+        "phase": "Prepared",
+        "message": "restart every server",
+        "servers": [{"name": "nats-0", "operatorKeys": "Old"}],
+    },
 }
 
 STATUSES: dict[str, Json] = {

@@ -115,11 +115,5 @@ def test_a_modules_workload_is_left_alone() -> None:
     assert workload.on_rotation == "None"
 
 
-def test_who_names_mqtt_proves_itself_by_its_jwt_alone() -> None:
-    assert Device.checked(device(connectionTypes=["MQTT"])).spec.is_bearer
-    assert not Device.checked(device(connectionTypes=["WEBSOCKET"])).spec.is_bearer
-    assert not Device.checked(device()).spec.is_bearer
-
-
 def test_the_presets_that_accounts_may_list_are_those_there_are() -> None:
     assert set(PRESETS) == set(PRESET_NAMES)

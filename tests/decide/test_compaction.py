@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotsec.decide import names
-from iotsec.decide.compaction import COMPACT_FROM, compacted, oldest_in_use
+from iotsec.decide.compaction import COMPACT_FROM, ON_ITS_WAY_SECONDS, compacted, oldest_in_use
 from iotsec.decide.issued import Former, Issued
 from iotsec.decide.ledger import EVERYBODY, Ledger, Revocation
 from iotsec.decide.secrets import Owner, SecretFacts
@@ -98,17 +98,41 @@ def test_compacting_again_moves_the_one_entry_on() -> None:
     assert again.entries[EVERYBODY] == (NOW - 11, NOW + 10**6)
 
 
+def test_the_one_entry_never_goes_back_whatever_old_secret_is_put_back() -> None:
+    once = compacted(ledger_of([]), oldest=NOW - 500)
+    fuller = replace(once, entries=MappingProxyType({**once.entries, **ledger_of([]).entries}))
+
+    again = compacted(fuller, oldest=NOW - 10**5)
+
+    assert again.entries[EVERYBODY] == (NOW - 501, NOW + 10**6)
+    assert again.covers(Revocation("A", "ULONGGONE", NOW - 501, NOW + 10**6))
+
+
 def test_the_oldest_that_works_is_looked_for_among_the_jwts_of_the_account_and_those_before_them() -> None:
-    former = Former("U", NOW - 300, NOW + 9, NOW + 9, "AS")
-    over = Former("U", NOW - 900, NOW + 9, NOW - 1, "AS")
+    former = Former("U", NOW - 3000, NOW + 9, NOW + 9, "AS")
+    over = Former("U", NOW - 9000, NOW + 9, NOW - 1, "AS")
     secrets = [
-        secret(issued(NOW - 100, former, over)),
-        secret(issued(NOW - 700, account="OTHER")),
-        secret(issued(NOW - 800), hub="iot/other"),
+        secret(issued(NOW - 1000, former, over)),
+        secret(issued(NOW - 7000, account="OTHER")),
+        secret(issued(NOW - 8000), hub="iot/other"),
     ]
 
-    assert oldest_in_use(secrets, account="A", hub=HUB, now=NOW) == NOW - 300
+    assert oldest_in_use(secrets, account="A", hub=HUB, now=NOW) == NOW - 3000
 
 
 def test_one_secret_that_cannot_be_read_makes_the_oldest_unknown() -> None:
     assert oldest_in_use([secret(issued(NOW)), secret(None)], account="A", hub=HUB, now=NOW) is None
+
+
+def test_a_jwt_that_is_signed_and_not_in_its_secret_yet_is_cut_off_by_nothing() -> None:
+    on_its_way = NOW - ON_ITS_WAY_SECONDS
+
+    after = compacted(ledger_of([NOW - 1]), oldest=oldest_in_use([], account="A", hub=HUB, now=NOW))
+
+    assert after.revoked_at("USOMEBODY") < on_its_way
+
+
+def test_one_that_ended_long_ago_as_of_an_identity_that_is_suspended_keeps_nothing_from_becoming_one() -> None:
+    ended = issued(NOW - 10**7)
+
+    assert oldest_in_use([secret(ended)], account="A", hub=HUB, now=NOW) == NOW - ON_ITS_WAY_SECONDS

@@ -243,3 +243,31 @@ class TestEndOfRights:
         # What the Secret alone knew, the former key, ends with its own JWT.
         assert rotating.tokens[-2] not in accepted(rotating)
         assert rotating.tokens[-1].key not in {token.key for token in before}
+
+
+class TestLoss:
+    def test_a_former_key_whose_secret_was_forced_away_is_refused_with_all_the_rest(self, rotating: World) -> None:
+        assert len(accepted(rotating)) == 2
+
+        rotating.secrets.objects.clear()
+        rotating.settle()
+
+        assert accepted(rotating) == {rotating.tokens[-1]}
+        assert "formerKeys" not in rotating.status
+
+    def test_a_former_key_whose_secret_was_forced_away_is_refused_when_the_device_goes(self, rotating: World) -> None:
+        rotating.delete()
+        rotating.secrets.objects.clear()
+
+        rotating.settle()
+
+        assert rotating.released
+        assert accepted(rotating) == set()
+
+    def test_a_former_key_ends_where_the_note_of_its_overlap_was_damaged(self, rotating: World) -> None:
+        name = rotating.secret()["metadata"]["name"]
+        rotating.secrets.patch(name, {"metadata": {"annotations": {"iotsec.dev/issued": "?"}}}, manager="kubectl")
+
+        rotating.settle()
+
+        assert accepted(rotating) == {rotating.tokens[-1]}

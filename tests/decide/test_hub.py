@@ -57,6 +57,13 @@ def test_a_full_account_is_stalled_though_everything_else_is_well() -> None:
     assert found["Pushed"] == ("True", "Distributed")
 
 
+def test_an_account_that_no_jwt_can_say_is_told_before_that_servers_do_not_run_it() -> None:
+    found = said(replace(WORKING, full="the token has too many bytes", servers=()))
+
+    assert found["Stalled"] == ("True", "RevocationsFull")
+    assert found["Pushed"] == ("False", "NotDistributed")
+
+
 def test_a_status_tells_plain_facts_in_a_stable_order() -> None:
     fresh = AccountState("mir", "A" * 56, 0, revocations=0, servers=0)
     state = replace(WORKING, accounts=[fresh, *WORKING.accounts])

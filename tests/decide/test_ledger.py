@@ -12,6 +12,7 @@ from iotsec.decide.ledger import (
     Revocation,
     merged_with_server,
     with_revocations,
+    with_those_that_fit,
 )
 
 NOW = 1_800_000_000
@@ -123,3 +124,16 @@ def test_an_older_jwt_on_a_server_says_nothing() -> None:
 def test_something_else_is_no_ledger(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of the parser's or ours
         Ledger.from_json(text)
+
+
+def test_of_more_than_there_is_room_for_as_many_are_taken_in_as_fit_and_all_that_need_no_room() -> None:
+    full = with_revocations(
+        Ledger(), [Revocation("A", f"U{n}", NOW, NOW + 900) for n in range(MAX_REVOCATIONS - 2)], now=NOW
+    )
+    more = [Revocation("A", f"UX{n}", NOW, NOW + 900) for n in range(5)]
+    later = Revocation("A", "U0", NOW + 5, NOW + 900)
+
+    ledger = with_those_that_fit(full, [*more, later], now=NOW)
+
+    assert [ledger.covers(revocation) for revocation in (*more, later)] == [True, True, False, False, False, True]
+    assert ledger.carried == MAX_REVOCATIONS

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iotsec.decide.rotation import Life, Policy, Turn, forced, margin, overlap_end, renewal_time, turn
+from iotsec.decide.rotation import Life, Policy, forced, margin, overlap_end, turn
 from iotsec.decide.windows import Window, is_open
 
 NOW = 1_800_000_000
@@ -23,9 +23,14 @@ policies = st.builds(
 )
 
 
+def renewal_time(duration: int, before: int, *, salt: str) -> int:
+    """When something is due that is issued now and knows no windows."""
+    return turn(Life(NOW, NOW + duration), Policy(duration, renew_before=before), salt=salt, now=NOW).due
+
+
 @given(duration=seconds, before=seconds, salt=st.text(max_size=36))
 def test_a_renewal_is_after_the_issue_and_before_the_end(duration: int, before: int, salt: str) -> None:
-    due = renewal_time(issued_at=NOW, expires_at=NOW + duration, renew_before=before, salt=salt)
+    due = renewal_time(duration, before, salt=salt)
 
     assert NOW < due < NOW + duration
 
@@ -34,23 +39,20 @@ def test_a_renewal_is_after_the_issue_and_before_the_end(duration: int, before: 
 def test_the_jitter_only_pulls_forward_and_by_a_tenth_at_most(duration: int, share: float, salt: str) -> None:
     before = max(1, int(duration * share))
 
-    due = renewal_time(issued_at=NOW, expires_at=NOW + duration, renew_before=before, salt=salt)
+    due = renewal_time(duration, before, salt=salt)
 
     latest = NOW + duration - before
     assert latest - (latest - NOW) / 10 - 1 <= due <= latest
 
 
 def test_the_same_credential_is_always_due_at_the_same_time() -> None:
-    due = {renewal_time(issued_at=NOW, expires_at=NOW + 9000, renew_before=3000, salt="uid") for _ in range(3)}
+    due = {renewal_time(9000, 3000, salt="uid") for _ in range(3)}
 
     assert len(due) == 1
 
 
 def test_a_fleet_made_in_one_second_is_not_renewed_in_one() -> None:
-    due = [
-        renewal_time(issued_at=NOW, expires_at=NOW + 720 * 3600, renew_before=240 * 3600, salt=f"uid-{n}")
-        for n in range(1000)
-    ]
+    due = [renewal_time(720 * HOUR, 240 * HOUR, salt=f"uid-{n}") for n in range(1000)]
 
     assert max(due) - min(due) > 40 * 3600
     assert len(set(due)) > 990
@@ -98,11 +100,10 @@ def test_the_turn_stays_the_same_until_it_has_come(life: int, policy: Policy, sa
     assert turn(artefact, policy, salt=salt, now=NOW + int((told.due - NOW) * share)) == told
 
 
-def test_without_windows_the_turn_is_the_renewal_time() -> None:
+def test_the_deadline_is_an_hour_before_the_end_of_a_long_life() -> None:
     found = turn(MONTH, Policy(30 * DAY, renew_before=10 * DAY), salt="uid", now=NOW)
 
-    due = renewal_time(issued_at=NOW, expires_at=NOW + 30 * DAY, renew_before=10 * DAY, salt="uid")
-    assert found == Turn(due, deadline=NOW + 30 * DAY - HOUR)
+    assert found.deadline == NOW + 30 * DAY - HOUR
 
 
 @given(percent=st.integers(1, 99), life=seconds, salt=st.text(max_size=36))

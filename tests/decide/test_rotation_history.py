@@ -91,17 +91,6 @@ class RotationHistory(History):
         self.world.now += minutes * _MINUTE
         self.come_to_rest()
 
-    @precondition(lambda self: self.world.secrets.objects and not self.world.released)
-    @rule()
-    def lose_secrets(self) -> None:
-        """As before, but for a Secret that knows of a former key: the status does not, it would work to its own end."""
-        self.world.reconcile()
-        self.world.watch()
-        notes = [facts.issued for facts in self.world.observed().secrets if facts.issued is not None]
-        if any(former.key != note.key for note in notes for former in note.formers):
-            return
-        super().lose_secrets()
-
     @rule(it_is_meant=st.sampled_from([False] * 7 + [True]))
     def delete_device(self, *, it_is_meant: bool) -> None:
         """Rarely: nothing is rotated afterwards."""

@@ -1,26 +1,26 @@
-"""The documentation says what the code says."""
+"""Every condition and reason is explained to the user."""
 
 import re
 from pathlib import Path
 
+from iotsec.decide import conditions
 from iotsec.decide.conditions import Reason
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_reason_has_a_row_and_every_row_a_reason() -> None:
+def rows(heading: str) -> set[str]:
+    """What the rows are about of the table that begins so."""
     page = (ROOT / "docs" / "conditions.md").read_text()
-    table = page[page.index("| reason |") :]
-
-    rows = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
-
-    assert rows == {str(reason) for reason in Reason}
+    table, _, _ = page[page.index(heading) :].partition("\n\n")
+    return set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
 
 
-def test_every_page_the_readme_names_exists() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_every_reason_has_a_row_and_every_row_a_reason() -> None:
+    assert rows("| reason |") == {str(reason) for reason in Reason}
 
-    links = re.findall(r"\]\(([^)]+)\)", readme)
 
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_every_type_of_condition_has_a_row() -> None:
+    types = {value for name, value in vars(conditions).items() if name.isupper() and not name.startswith("_")}
+
+    assert rows("| type |") == types

@@ -1,11 +1,14 @@
 """People, tools and dashboards: what each access level reaches, and that it ends with its Client."""
 
+from functools import partial
+
 import pytest
 from fleet.conftest import Site
 
 from testbed.api import RequestRefusedError
 from testbed.clients import Connected, connect_as, is_refused
 from testbed.user import Object, condition_of
+from testbed.waiting import wait_until
 
 LISTS = [f"client.*.{kind}.v1alpha.list" for kind in ("core", "cfg", "cmd", "tlm", "evt")]
 FOREIGN_INBOXES = ("_INBOX.>", "_INBOX_somebody.>")
@@ -56,16 +59,16 @@ class TestReadOnly:
 
 class TestStandard:
     async def test_it_asks_modules_for_everything_and_speaks_for_no_device(self, plant: Site) -> None:
-        status = ready_client(plant, "worker", accessLevel="Standard")["status"]
+        status = ready_client(plant, "clerk", accessLevel="Standard")["status"]
 
-        async with connect_as(plant.url, plant.user.creds("worker", "client"), inbox_prefix="_INBOX_worker") as client:
-            asked = {"client.worker.core.v1alpha.create", "client.worker.cmd.v1alpha.send"}
+        async with connect_as(plant.url, plant.user.creds("clerk", "client"), inbox_prefix="_INBOX_clerk") as client:
+            asked = {"client.clerk.core.v1alpha.create", "client.clerk.cmd.v1alpha.send"}
             taken = await publishes(client, *asked, "device.weather-01.telemetry", "weather-01.set", *SYSTEM)
-            heard = await hears(client, "_INBOX_worker.>", "client.>", "weather-01.>", "device.>", *FOREIGN_INBOXES)
+            heard = await hears(client, "_INBOX_clerk.>", "client.>", "weather-01.>", "device.>", *FOREIGN_INBOXES)
 
         assert status["role"] == "client-standard"
         assert taken == asked
-        assert heard == {"_INBOX_worker.>"}
+        assert heard == {"_INBOX_clerk.>"}
 
 
 class TestSwarm:
@@ -132,7 +135,14 @@ class TestId:
 
         plant.user.delete("Device", "shared-id")
         plant.user.wait_gone("Device", "shared-id")
-        plant.user.wait_for("Client", "shared-id", lambda c: condition_of(c, "Ready")["status"] == "True")
+        heirs = {("Client", "shared-id"), ("Module", "other-name")}
+        reasons = wait_until(partial(self.settled, plant, heirs), what="one of both has the id")
+        assert sorted(reasons) == ["IdTaken", "Issued"]
+
+    def settled(self, plant: Site, identities: set[tuple[str, str]]) -> list[str]:
+        """Why each is Ready or not, once one is."""
+        reasons = [condition_of(plant.user.get(*one) or {}, "Ready").get("reason", "") for one in identities]
+        return reasons if "Issued" in reasons else []
 
     async def test_a_client_has_an_id_that_is_not_its_name(self, plant: Site) -> None:
         assert ready_client(plant, "object", clientId="Person_7", accessLevel="Standard")["status"]["id"] == "Person_7"

@@ -18,13 +18,6 @@ from testbed.user import User, condition_of
 pytestmark = pytest.mark.usefixtures("operator")
 
 
-def issue(user: User, device: str) -> str:
-    """Apply a Device and return its creds once it works."""
-    user.apply_device(device)
-    user.wait_ready("Device", device)
-    return user.creds(device)
-
-
 def fill_ledger(operator: Operator, user: User, number: int, *, ago: int = 0) -> None:
     """Have the account revoke so many users, as if they had been deleted one by one so many seconds ago."""
     operator.stop()
@@ -41,7 +34,7 @@ def fill_ledger(operator: Operator, user: User, number: int, *, ago: int = 0) ->
 async def test_a_device_is_cut_off_by_the_last_revocation_there_is_room_for_and_the_next_is_told_why_not(
     operator: Operator, site: Site
 ) -> None:
-    creds, next_creds = issue(site.user, "weather-01"), issue(site.user, "weather-02")
+    creds, next_creds = site.user.issue_device("weather-01"), site.user.issue_device("weather-02")
     fill_ledger(operator, site.user, MAX_REVOCATIONS - 1)
 
     async with connect_as(site.url, creds) as device, connect_as(site.url, next_creds) as other:
@@ -62,10 +55,10 @@ async def test_a_device_is_cut_off_by_the_last_revocation_there_is_room_for_and_
 async def test_revocations_from_before_anybodys_jwt_become_one_and_nobody_who_works_is_cut_off(
     operator: Operator, site: Site
 ) -> None:
-    long_gone = issue(site.user, "long-gone")
+    long_gone = site.user.issue_device("long-gone")
     site.user.delete("Device", "long-gone")
     site.user.wait_gone("Device", "long-gone")
-    creds, other_creds = issue(site.user, "weather-01"), issue(site.user, "weather-02")
+    creds, other_creds = site.user.issue_device("weather-01"), site.user.issue_device("weather-02")
     fill_ledger(operator, site.user, MAX_REVOCATIONS - 1, ago=3600)
 
     async with connect_as(site.url, other_creds) as other, connect_as(site.url, creds) as device:
@@ -82,7 +75,7 @@ async def test_revocations_from_before_anybodys_jwt_become_one_and_nobody_who_wo
 
 
 def test_a_hub_warns_before_its_accounts_can_revoke_nobody_any_more(operator: Operator, site: Site) -> None:
-    issue(site.user, "weather-01")
+    site.user.issue_device("weather-01")
 
     fill_ledger(operator, site.user, NEAR_LIMIT)
 

@@ -24,13 +24,6 @@ SECRETS = {
 KEYS = ("plant-identity-keys", "plant-signing-keys")
 
 
-def issue(user: User, device: str) -> str:
-    """Apply a Device and return its creds once it works."""
-    user.apply_device(device)
-    user.wait_ready("Device", device)
-    return user.creds(device)
-
-
 def lose(user: User, name: str) -> dict[str, Any]:
     """Delete a Secret whatever holds it; return it as a backup would have it."""
     secret = user.get("Secret", name)
@@ -61,10 +54,10 @@ def wait_restored(user: User, name: str, data: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("harm", ["deleted", "edited", "unlabelled"])
 async def test_a_harmed_secret_is_as_it_was_in_no_time_and_no_device_notices(site: Site, name: str, harm: str) -> None:
-    issue(site.user, "weather-02")
+    site.user.issue_device("weather-02")
     site.user.delete("Device", "weather-02")  # so that there is a ledger worth its name
     site.user.wait_gone("Device", "weather-02")
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     before = site.user.wait_secret(name)
 
     async with connect_as(site.url, creds) as device:
@@ -89,7 +82,7 @@ async def test_a_harmed_secret_is_as_it_was_in_no_time_and_no_device_notices(sit
 async def test_keys_lost_while_the_operator_was_away_are_never_made_anew_but_taken_from_a_backup(
     operator: Operator, site: Site, name: str, backup: str
 ) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     others = {other: site.user.wait_secret(other) for other in SECRETS if other != name}
     operator.stop()
     lost = lose(site.user, name)
@@ -162,7 +155,7 @@ def test_a_hub_that_lost_its_keys_goes_by_force_alone(operator: Operator, site: 
 async def test_a_ledger_harmed_while_the_operator_was_away_revives_nobody(
     operator: Operator, site: Site, harm: str
 ) -> None:
-    revoked, creds = issue(site.user, "weather-01"), issue(site.user, "weather-02")
+    revoked, creds = site.user.issue_device("weather-01"), site.user.issue_device("weather-02")
     site.user.delete("Device", "weather-01")
     site.user.wait_gone("Device", "weather-01")
     account = KeyHolder(site.user).account
@@ -185,7 +178,7 @@ async def test_a_ledger_harmed_while_the_operator_was_away_revives_nobody(
 
 
 async def test_a_revocation_asked_for_while_nats_is_away_outlives_a_restart(operator: Operator, site: Site) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     site.server.stop()
     site.user.delete("Device", "weather-01")
     site.user.wait_reason("Device", "weather-01", "NatsUnavailable")
@@ -216,7 +209,7 @@ def test_a_secret_of_somebody_else_is_not_touched_and_stands_in_the_way(
 
 
 async def test_a_taken_configuration_keeps_nobody_connected(operator: Operator, site: Site) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     operator.stop()
     lose(site.user, "plant-nats-config")
     foreign = site.user.create("Secret", "plant-nats-config", data={"server.conf": b64encode(b"theirs").decode()})

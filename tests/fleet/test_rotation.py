@@ -114,14 +114,14 @@ class TestKeys:
             assert not await device.may_publish("event.narrowed")
 
     async def test_a_suspension_in_an_overlap_cuts_both_keys_off(self, plant: Site) -> None:
-        plant.ready_device("held", rotation={"jwt": LONG, "keys": {"duration": "1h", "overlap": "30m"}})
-        old = plant.user.creds("held")
-        plant.user.annotate("Device", "held", {ROTATE: "1"})
-        plant.user.wait_for("Device", "held", revision(2))
-        new = plant.user.creds("held")
+        plant.ready_device("held-keys", rotation={"jwt": LONG, "keys": {"duration": "1h", "overlap": "30m"}})
+        old = plant.user.creds("held-keys")
+        plant.user.annotate("Device", "held-keys", {ROTATE: "1"})
+        plant.user.wait_for("Device", "held-keys", revision(2))
+        new = plant.user.creds("held-keys")
 
-        plant.user.apply_device("held", suspended=True)
-        plant.user.wait_reason("Device", "held", "Suspended")
+        plant.user.apply_device("held-keys", suspended=True)
+        plant.user.wait_reason("Device", "held-keys", "Suspended")
 
         assert await is_refused(plant.url, old)
         assert await is_refused(plant.url, new)

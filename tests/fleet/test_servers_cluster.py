@@ -44,13 +44,6 @@ def wait_servers(user: User, number: int, *, within: float = 30) -> None:
     )
 
 
-def issue(user: User, device: str) -> str:
-    """Apply a Device and return its creds once it works."""
-    user.apply_device(device)
-    user.wait_ready("Device", device)
-    return user.creds(device)
-
-
 def revoke(user: User, device: str) -> None:
     """Delete a Device and wait until it is gone."""
     user.delete("Device", device)
@@ -65,7 +58,7 @@ async def connected_everywhere(site: ClusterSite, creds: str) -> AsyncIterator[l
 
 
 async def test_a_deleted_device_is_cut_off_on_every_server_and_refused_by_each(site: ClusterSite) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
 
     async with connected_everywhere(site, creds) as connections:
         site.user.delete("Device", "weather-01")
@@ -77,7 +70,7 @@ async def test_a_deleted_device_is_cut_off_on_every_server_and_refused_by_each(s
 
 
 async def test_two_devices_deleted_within_one_second_are_refused_by_every_server(site: ClusterSite) -> None:
-    creds = [issue(site.user, device) for device in ("weather-01", "weather-02", "weather-03")]
+    creds = [site.user.issue_device(device) for device in ("weather-01", "weather-02", "weather-03")]
 
     for device in ("weather-01", "weather-02", "weather-03"):
         revoke(site.user, device)
@@ -87,7 +80,7 @@ async def test_two_devices_deleted_within_one_second_are_refused_by_every_server
 
 
 async def test_a_server_that_missed_a_deletion_refuses_the_device_at_once_when_it_returns(site: ClusterSite) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     away = site.cluster.servers[1]
     away.kill()
 
@@ -104,7 +97,7 @@ async def test_a_server_that_missed_a_deletion_refuses_the_device_at_once_when_i
 async def test_a_device_that_slips_in_at_a_returning_server_is_cut_off_within_seconds(
     operator: Operator, site: ClusterSite
 ) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     away = site.cluster.servers[1]
     away.kill()
     revoke(site.user, "weather-01")
@@ -122,7 +115,7 @@ async def test_a_device_that_slips_in_at_a_returning_server_is_cut_off_within_se
 
 
 def test_a_killed_server_leaves_the_hub_within_seconds_and_holds_nobody_up(site: ClusterSite) -> None:
-    issue(site.user, "weather-01")
+    site.user.issue_device("weather-01")
     site.cluster.servers[0].kill()
 
     site.user.delete("Device", "weather-01")
@@ -131,7 +124,7 @@ def test_a_killed_server_leaves_the_hub_within_seconds_and_holds_nobody_up(site:
 
 
 async def test_a_hung_server_is_left_for_another_and_holds_nobody_up(site: ClusterSite) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     hung, *others = site.cluster.servers
     hung.running.signal(signal.SIGSTOP)
 
@@ -145,7 +138,7 @@ async def test_a_hung_server_is_left_for_another_and_holds_nobody_up(site: Clust
 
 
 async def test_a_server_that_lost_its_volume_gets_every_account_again(site: ClusterSite) -> None:
-    old, creds = issue(site.user, "weather-01"), issue(site.user, "weather-02")
+    old, creds = site.user.issue_device("weather-01"), site.user.issue_device("weather-02")
     revoke(site.user, "weather-01")
     wiped = site.cluster.servers[2]
     wiped.stop()
@@ -171,7 +164,7 @@ def test_an_account_lost_on_one_server_alone_is_found_and_repaired(site: Cluster
 
 
 async def test_an_older_jwt_of_the_account_pushed_by_somebody_is_replaced(site: ClusterSite) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     revoke(site.user, "weather-01")
     thief = KeyHolder(site.user)
     server = site.cluster.servers[0]
@@ -185,13 +178,13 @@ async def test_an_older_jwt_of_the_account_pushed_by_somebody_is_replaced(site: 
 
 
 async def test_a_newer_jwt_of_the_account_without_its_revocations_is_outdone_by_a_later_one(site: ClusterSite) -> None:
-    creds = issue(site.user, "weather-01")
+    creds = site.user.issue_device("weather-01")
     revoke(site.user, "weather-01")
     thief = KeyHolder(site.user)
     server = site.cluster.servers[0]
     good = stored_jwt(server, thief.account)
 
-    async with connected_everywhere(site, issue(site.user, "weather-02")) as bystanders:
+    async with connected_everywhere(site, site.user.issue_device("weather-02")) as bystanders:
         await thief.push(server, thief.reissued(good, later=1000, revoked=frozenset()))
         await wait_accepted(server.url, creds)
 

@@ -176,8 +176,8 @@ class OperatorRotation(Model):
     """How far the replacement of the operator's signing key has come."""
 
     phase: Literal["Prepared", "Resigning", "Resigned"] = Field(
-        description="Prepared: servers are to be restarted to trust both keys; Resigning: accounts are being signed "
-        "with the new one; Resigned: servers are to be restarted to trust the new one alone."
+        description="Prepared: restart servers to trust both keys; Resigning: accounts are signed anew; "
+        "Resigned: restart them again."
     )
     message: Annotated[str, Text(1024)] = Field(description="What is being waited for, and what to do.")
     servers: Annotated[tuple[ServerTrust, ...], Items(256, kind="map", key="name")] = Field(
@@ -201,8 +201,8 @@ class HubStatus(Model):
     config_secret_name: Annotated[str, Text(253)] | None = Field(
         default=None, description="Secret that the NATS servers mount."
     )
-    accounts: Annotated[tuple[AccountStatus, ...], Items(32, kind="map", key="name")] = Field(
-        default=(), description="The accounts."
+    accounts: Annotated[tuple[AccountStatus, ...], Items(256, kind="map", key="name")] = Field(
+        default=(), description="The accounts, those among them that left the spec: what they revoked stays so."
     )
     servers: Annotated[tuple[ServerStatus, ...], Items(256, kind="map", key="name")] = Field(
         default=(), description="The servers that answered."

@@ -187,11 +187,6 @@ class IdentitySpec(Model):
         return self.role
 
     @property
-    def is_bearer(self) -> bool:
-        """Whether it proves itself by its JWT alone, as MQTT clients do."""
-        return bool(BEARER_TYPES.intersection(self.connection_types))
-
-    @property
     def effective_creds_key(self) -> str:
         """The Secret's key of the creds file."""
         return self.creds_key or DEFAULT_CREDS_KEY
@@ -203,6 +198,14 @@ class Denial(Model):
     time: Timestamp = Field(description="When it was.")
     reason: Annotated[str, Text(256)] = Field(description="Why, as far as is known.")
     from_: Annotated[str, Text(256)] = Field(alias="from", description="Address it came from.")
+
+
+class FormerKey(Model):
+    """A key that works beside the one in use until its overlap is over."""
+
+    public_key: Annotated[str, Text(56)] = Field(description="Public user nkey.")
+    issued_at: Timestamp = Field(description="When its last JWT was issued.")
+    expires_at: Timestamp = Field(description="When the last of its JWTs expires.")
 
 
 class IdentityStatus(Model):
@@ -221,6 +224,9 @@ class IdentityStatus(Model):
     expires_at: Timestamp | None = Field(default=None, description="When the JWT in use expires.")
     renewal_time: Timestamp | None = Field(default=None, description="When the JWT or the key is replaced next.")
     key_issued_at: Timestamp | None = Field(default=None, description="When the key in use was made.")
+    former_keys: Annotated[tuple[FormerKey, ...], Items(16)] = Field(
+        default=(), description="Keys that work beside the one in use until their overlap is over."
+    )
     rotated: Annotated[tuple[Annotated[str, Text(256)], ...], Items(2)] = Field(
         default=(), description="Tokens of the annotation iotsec.dev/rotate that were heeded, of the object and Secret."
     )

@@ -48,7 +48,9 @@ class ModuleSpec(IdentitySpec):
 class ModuleStatus(IdentityStatus):
     """What the operator found and made."""
 
-    restarted_at: Timestamp | None = Field(default=None, description="When its workload was last restarted by us.")
+    restarted_at: Timestamp | None = Field(
+        default=None, description="Issue of the credentials that its workload was last restarted for."
+    )
 
 
 class Module(Identity):

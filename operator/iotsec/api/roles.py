@@ -121,13 +121,13 @@ class Role(Model):
 
     @model_validator(mode="after")
     def _allows_something_that_names_a_token(self) -> "Role":
-        if not self.allow_broad and any(map(is_bare, (*self.publish.allow, *self.subscribe.allow))):
+        if not self.allow_broad and any(map(_is_bare, (*self.publish.allow, *self.subscribe.allow))):
             raise ValueError(_BROAD)
         if not (self.publish.allow or self.subscribe.allow):
             raise ValueError(_NOTHING)
         return self
 
 
-def is_bare(subject: str) -> bool:
+def _is_bare(subject: str) -> bool:
     """Whether a subject is made of wildcards alone."""
     return all(token in ("*", ">") for token in subject.partition(" ")[0].split("."))

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from iotsec.decide import names, presentation
-from iotsec.decide.cutoff import horizon, merged, pending
+from iotsec.decide import presentation
+from iotsec.decide.cutoff import merged, pending
 from iotsec.decide.grant import Grant
 from iotsec.decide.issued import Former, Issued
 from iotsec.decide.ledger import FOREVER, Revocation
 from iotsec.decide.occasion import Occasion, Why, is_asked_for, occasion, tokens_of
+from iotsec.decide.recovery import recovered_note
 from iotsec.decide.rotation import overlap_end
 from iotsec.decide.secrets import SecretFacts, SecretManifest, data_of, is_satisfied, tidied
-from iotsec.decide.times import unix
 from iotsec.decide.views import Contents, HubView, Identity
-from iotsec.nats import jwt
 from iotsec.nats.keys import KeyType, SigningKey
+
+_MOST_FORMERS = 64  # noted on a Secret, some 150 bytes each: annotations have 256 KiB together
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Circumstances:
     secret_name: str
     lost: Revocation | None
     """What the status says was issued later than the Secret tells: it was lost, or put back as it once was."""
+    lost_formers: tuple[Revocation, ...]
+    """What worked beside that."""
     now: int
     entropy: Callable[[], bytes]
 
@@ -59,7 +62,7 @@ def credential(
     """Return the credential the identity should have, or that its Secret must be read first."""
     if current is None:
         key, public = _key(identity, granted, None, "", around.entropy)
-        first = _first(identity, granted, public, (around.lost,) if around.lost else (), around)
+        first = _first(identity, granted, public, _forgotten(around), around)
         return _presented(identity, granted, first, key, around, action="re-key" if around.lost else "issue")
     issued = current.issued
     next_time = occasion(identity, granted, current, issued, now=around.now) if issued else None
@@ -94,11 +97,11 @@ def _from_contents(
     # Where the status knows of something later, the key in the Secret is an old one that came back: never again.
     known = issued.key if issued is not None and lost is None else identity.status.get("publicKey", "")
     key, public = _key(identity, granted, presentation.held_key(data, known), known, around.entropy)
-    recovered = _recovered(identity, granted, data, public) if issued is None else None
+    recovered = recovered_note(identity, granted, data, public) if issued is None else None
     if recovered is not None:
         issued, lost = recovered, None
     if issued is None or lost is not None or issued.key != public or issued.account != _account(granted):
-        ended = (*((lost,) if lost else ()), *(issued.everything() if issued else ()))
+        ended = (*(_forgotten(around) if lost else ()), *(issued.everything() if issued else ()))
         first = _first(identity, granted, public, ended, around, revision=issued.revision if issued else 0)
         action = "re-key" if known and known != public else str(Why.REISSUE)
         return replace(first, heeded=tokens_of(identity, current)), key, action
@@ -119,6 +122,11 @@ def _from_contents(
     if why is Why.RENEW and identity.spec.public_key:
         new = replace(new, heeded=tokens_of(identity, current))
     return new, key, str(why)
+
+
+def _forgotten(around: Circumstances) -> tuple[Revocation, ...]:
+    """Return what ends with the credential that was lost."""
+    return (*((around.lost,) if around.lost else ()), *around.lost_formers)
 
 
 def _due(next_time: Occasion | None, now: int) -> Why | None:
@@ -198,6 +206,7 @@ def _again(granted: Grant, issued: Issued, around: Circumstances, why: Why) -> I
     ended = issued.everything() if supersede else issued.superseded
     # What a signing key signed that is gone ended with it.
     overlaps = not supersede and granted.signed_by(issued.signer) is not None
+    formers, crowded = _formers(granted, issued, granted.policy.jwt.overlap, now) if overlaps else ((), ())
     return replace(
         issued,
         id=granted.name,
@@ -207,8 +216,8 @@ def _again(granted: Grant, issued: Issued, around: Circumstances, why: Why) -> I
         signer=granted.signer.public,
         digest=granted.digest,
         revision=issued.revision + 1,
-        superseded=pending(around.hub, merged(ended), now=now),
-        formers=_formers(granted, issued, granted.policy.jwt.overlap, now) if overlaps else (),
+        superseded=pending(around.hub, merged((*ended, *crowded)), now=now),
+        formers=formers,
     )
 
 
@@ -216,23 +225,31 @@ def _rotated(granted: Grant, issued: Issued, key: str, around: Circumstances) ->
     """Issue to a new key; the former works until the overlap is over."""
     now = around.now
     policy = granted.policy.key or granted.policy.jwt
-    expires_at = now + granted.duration
+    # What was said of everybody may be of times to come: the clock may have been ahead.
+    issued_at = max(now, granted.account.recorded.revoked_at(key) + 1)
+    expires_at = issued_at + granted.duration
+    formers, crowded = _formers(granted, issued, policy.overlap, now)
     return replace(
         issued,
         key=key,
-        issued_at=now,
+        issued_at=issued_at,
         expires_at=expires_at,
         valid_until=expires_at,
         signer=granted.signer.public,
-        key_at=now,
+        key_at=issued_at,
         revision=issued.revision + 1,
-        superseded=pending(around.hub, merged(issued.superseded), now=now),
-        formers=_formers(granted, issued, policy.overlap, now),
+        superseded=pending(around.hub, merged((*issued.superseded, *crowded)), now=now),
+        formers=formers,
     )
 
 
-def _formers(granted: Grant, issued: Issued, overlap: int | None, now: int) -> tuple[Former, ...]:
-    """Return what works beside what is issued now: what was there, and what worked beside that."""
+def _formers(
+    granted: Grant, issued: Issued, overlap: int | None, now: int
+) -> tuple[tuple[Former, ...], tuple[Revocation, ...]]:
+    """Return what works beside what is issued now: what was there, and what worked beside that.
+
+    And what of it must end, since there is too much of it: the note would outgrow its Secret.
+    """
     former = Former(
         key=issued.key,
         issued_at=issued.issued_at,
@@ -241,40 +258,10 @@ def _formers(granted: Grant, issued: Issued, overlap: int | None, now: int) -> t
         signer=issued.signer,
     )
     # One whose time is over stays until it has expired: until then its revocation must not be forgotten.
-    older = (f for f in issued.formers if now < f.expires_at and granted.signed_by(f.signer) is not None)
-    return (*(replace(f, ends_at=min(f.ends_at, former.ends_at)) for f in older), former)
-
-
-def _recovered(identity: Identity, granted: Grant, data: Mapping[str, bytes], public: str) -> Issued | None:
-    """Return what was issued where only the note of it was damaged: the JWT is just what would be issued now."""
-    text = data.get(names.USER_JWT_KEY, b"").decode(errors="replace")
-    try:
-        found = jwt.decode(text, verify=False)
-    except jwt.InvalidToken:
-        return None
-    status = identity.status
-    signer = granted.signed_by(found.issuer)
-    if found.expires_at is None or signer is None or "issuedAt" not in status:
-        return None
-    if not status.get("publicKey") == found.subject == public:
-        return None
-    token = granted.token(signer, key=public, issued_at=found.issued_at, expires_at=found.expires_at)
-    if token != text or found.issued_at < unix(status["issuedAt"]):
-        return None
-    return Issued(
-        account=_account(granted),
-        key=public,
-        id=granted.name,
-        issued_at=found.issued_at,
-        expires_at=found.expires_at,
-        valid_until=horizon(identity, granted.account, found.expires_at),
-        signer=found.issuer,
-        key_at=unix(status.get("keyIssuedAt", status["issuedAt"])),
-        digest=granted.digest,
-        layout="",
-        keys=(),
-        revision=max(1, int(status.get("revision", 1))),
-    )
+    older = [f for f in issued.formers if now < f.expires_at and granted.signed_by(f.signer) is not None]
+    formers = (*(replace(f, ends_at=min(f.ends_at, former.ends_at)) for f in older), former)
+    crowded = tuple(f.revocation(issued.account) for f in formers[:-_MOST_FORMERS])
+    return formers[-_MOST_FORMERS:], crowded
 
 
 def _key(

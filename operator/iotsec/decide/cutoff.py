@@ -42,7 +42,8 @@ def everything(
     secrets = tuple(secrets)
     told = [revocation for secret in secrets if secret.issued is not None for revocation in secret.issued.everything()]
     forgotten = lost(identity, hub, secrets, now=now)
-    return tuple(told if forgotten is None else [*told, forgotten])
+    formers = lost_formers(identity, hub, secrets, now=now)
+    return (*told, *((forgotten,) if forgotten else ()), *formers)
 
 
 def lost(identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts], *, now: int) -> Revocation | None:
@@ -61,6 +62,21 @@ def lost(identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts]
         return None
     forgotten = Revocation(public, key, at, horizon(identity, account, unix(status["expiresAt"])))
     return None if forgotten.until < now else forgotten
+
+
+def lost_formers(
+    identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts], *, now: int
+) -> tuple[Revocation, ...]:
+    """Return what the status says still worked beside the credential in use, where no Secret tells of it any more."""
+    account = hub.accounts.get(identity.status.get("account", "")) if hub is not None else None
+    if account is None or not identity.status.get("formerKeys"):
+        return ()
+    told = [r for s in secrets if s.issued for r in s.issued.everything()]
+    found = (
+        Revocation(account.keys.public, former["publicKey"], unix(former["issuedAt"]), unix(former["expiresAt"]))
+        for former in identity.status["formerKeys"]
+    )
+    return tuple(r for r in found if r.until >= now and not any((t.account, t.key) == (r.account, r.key) for t in told))
 
 
 def is_recorded(hub: HubView, revocation: Revocation) -> bool:

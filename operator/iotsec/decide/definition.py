@@ -71,6 +71,18 @@ def definition(
     )
 
 
+def former_roles(
+    account: AccountDefinition | None, offered: Mapping[str, UserPermissionLimits] | None
+) -> dict[str, UserPermissionLimits]:
+    """Return what roles grant that are in an account's JWT for those who have them, and no longer in the spec.
+
+    ``offered``: those that are; ``None`` where the account itself left the spec, and its identities are told so.
+    """
+    if account is None or offered is None:
+        return {}
+    return {role: limits for role, limits in account.roles.items() if role not in offered}
+
+
 def _before(ledger: Ledger, role: str) -> UserPermissionLimits | None:
     """Return what a role granted when the account's JWT was last issued."""
     try:

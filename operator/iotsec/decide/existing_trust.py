@@ -8,10 +8,22 @@ trust, and no account is taken over whose JWT we could not issue again as it is.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from iotsec.decide import seeds as names
 from iotsec.decide.account import AccountKeys
 from iotsec.decide.adoption import AdoptedAccount, AdoptionRefusedError, adopted_from, payload_of
-from iotsec.decide.seeds import Roles, TrustDamagedError, TrustSeeds, read
+from iotsec.decide.seeds import (
+    RESTORE,
+    Roles,
+    TrustDamagedError,
+    TrustSeeds,
+    account_identity,
+    account_seal,
+    generations,
+    read,
+    read_all,
+    role_key,
+    roles_of,
+    unscoped_key,
+)
 from iotsec.decide.times import rfc3339
 from iotsec.decide.trust import KnownKeys, account_keys
 from iotsec.nats import creds, jwt
@@ -148,7 +160,9 @@ def found_account(name: str, tokens: Iterable[str], *, signers: Collection[str],
             decoded = jwt.decode(token)
         except jwt.InvalidToken as error:
             if _name_in(token) == name:
-                raise AdoptionRefusedError(f"account {name}: its JWT cannot be read ({error})") from None
+                raise AdoptionRefusedError(
+                    f"account {name}: its JWT cannot be read ({error}): issue it again, with nsc for instance"
+                ) from None
             continue
         if decoded.name != name or not isinstance(decoded.claims, AccountClaims) or _is_ended(decoded):
             continue
@@ -191,8 +205,8 @@ def signers_of(seeds: TrustSeeds, account: str) -> frozenset[str]:
         TrustDamagedError: one is no seed.
 
     """
-    owned = (names.unscoped_key(account), *(names.role_key(account, role) for role in names.roles_of(seeds, account)))
-    entries = (entry for name in owned for entry in names.generations(seeds.signing, name))
+    owned = (unscoped_key(account), *(role_key(account, role) for role in roles_of(seeds, account)))
+    entries = (entry for name in owned for entry in generations(seeds.signing, name))
     return frozenset(read(seeds.signing, entry, KeyType.ACCOUNT).public for entry in entries)
 
 
@@ -204,12 +218,12 @@ def check_adopted(seeds: TrustSeeds, known: KnownKeys) -> None:
 
     """
     for account, public in known.accounts.items():
-        identity, seal = names.account_identity(account), names.account_seal(account)
+        identity, seal = account_identity(account), account_seal(account)
         if identity not in seeds.identity:
             read(seeds.identity, seal, KeyType.ACCOUNT)
         elif read(seeds.identity, identity, KeyType.ACCOUNT).public != public:
-            raise TrustDamagedError(f"the seed {identity!r} is of another key than this Hub's: restore the Secret")
-        names.read_all(seeds.signing, names.unscoped_key(account), KeyType.ACCOUNT)
+            raise TrustDamagedError(f"the seed {identity!r} is of another key than this Hub's: {RESTORE}")
+        read_all(seeds.signing, unscoped_key(account), KeyType.ACCOUNT)
 
 
 def adopted_trust(

@@ -9,7 +9,7 @@ from iotsec.api.identity import BEARER_TYPES
 from iotsec.decide import roles
 from iotsec.decide.advisories import ID_TAG
 from iotsec.decide.conditions import Reason
-from iotsec.decide.refusal import RefusedError, check_id, check_key, check_rivals, own_permissions
+from iotsec.decide.refusal import RefusedError, check_branch, check_id, check_key, check_rivals, own_permissions
 from iotsec.decide.rotation_policy import IdentityPolicy, identity_policy
 from iotsec.decide.views import AccountView, HubView, Identity, Observed
 from iotsec.nats import jwt
@@ -43,9 +43,13 @@ class Grant:
 
     @property
     def signer(self) -> SigningKey:
-        """The key to sign with from now on: the newest that every server knows."""
+        """The key to sign with from now on: the newest that every server knows.
+
+        Where nothing is known of them, as after a start while none answers, the oldest: it is in the account's JWT
+        longest.
+        """
         live = self.account.signers_live
-        return next((key for key in reversed(self.signers) if key.public in live), self.signers[-1])
+        return next((key for key in reversed(self.signers) if key.public in live), self.signers[0])
 
     def signed_by(self, public: str) -> SigningKey | None:
         """Return the signer with this public key, if it is still one."""
@@ -67,7 +71,11 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
         raise RefusedError(Reason.HUB_NOT_READY, observed.hub_trouble, stalled=False)
     if hub is None:
         reference = f"{identity.spec.hub_ref.namespace or identity.namespace}/{identity.spec.hub_ref.name}"
-        raise RefusedError(Reason.HUB_NOT_FOUND, f"Hub {reference} does not exist yet", stalled=False)
+        raise RefusedError(
+            Reason.HUB_NOT_FOUND,
+            f"Hub {reference} does not exist yet: create it, or correct spec.hubRef",
+            stalled=False,
+        )
     account_name, account = _account(identity, hub)
     limits = _role(identity, hub, account_name, account)
     check_id(identity)
@@ -80,6 +88,7 @@ def grant(identity: Identity, hub: HubView | None, observed: Observed) -> Grant:
     _check_bearer(identity, hub, account_name, bearer=bearer)
     scoped = own is None and not identity.spec.connection_types and not bearer and roles.fits_scope(limits)
     permissions = limits.permissions if own is None else roles.combined(limits.permissions, own)
+    check_branch(identity, permissions, account.roles)
     # Of a bearer a server tells neither its JWT nor its key, and any name it likes: its tags alone tell who it is.
     claims = UserClaims(issuer_account=account.keys.public, tags=(f"{ID_TAG}{identity.id}",) if bearer else ())
     if not scoped:
@@ -163,9 +172,14 @@ def _role(identity: Identity, hub: HubView, account_name: str, account: AccountV
     """Find what the role grants, where the account lets identities have it."""
     (declared,) = (a for a in hub.spec.effective_accounts() if a.name == account_name)
     limits = account.roles.get(identity.role)
+    if limits is None and _has_role(identity, account_name):
+        limits = account.former_roles.get(identity.role)
     if limits is None:
         there = f"account {account_name} of Hub {hub.namespace}/{hub.name}"
-        raise RefusedError(Reason.ROLE_UNKNOWN, f"{there} has no role {identity.role!r}: it has {_list(account.roles)}")
+        raise RefusedError(
+            Reason.ROLE_UNKNOWN,
+            f"{there} has no role {identity.role!r}: set spec.role to one of {_list(account.roles)}",
+        )
     if identity.spec.permissions is not None and declared.own_permissions == "Refused":
         raise RefusedError(
             Reason.PERMISSIONS_REFUSED,
@@ -175,6 +189,12 @@ def _role(identity: Identity, hub: HubView, account_name: str, account: AccountV
     if not account.keys.signers(identity.role) and roles.fits_scope(limits):
         raise RefusedError(Reason.HUB_NOT_READY, "the Hub has not made this role's key yet", stalled=False)
     return limits
+
+
+def _has_role(identity: Identity, account_name: str) -> bool:
+    """Tell whether it was given credentials of its role in this account."""
+    status = identity.status
+    return "publicKey" in status and (status.get("account"), status.get("role")) == (account_name, identity.role)
 
 
 def _connection_types(identity: Identity, limits: UserPermissionLimits) -> tuple[str, ...]:

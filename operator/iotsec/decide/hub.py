@@ -16,6 +16,7 @@ SYSTEM_REFUSED = (
 )
 
 _NAMED = 10
+_LISTED = 256  # accounts and servers, as many as the API takes: of accounts also those that left the spec
 _PASSING = (Reason.NATS_UNAVAILABLE, Reason.NATS_REFUSED)
 
 
@@ -79,10 +80,10 @@ def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
     if state.blocked and not state.problem:
         return (*conditions.stalled(Reason.ADOPTION_REFUSED, state.blocked), *facts)
     failed = next((fact for fact in facts if fact.status == "False"), None)
+    if state.full and (failed is None or failed.reason is Reason.NOT_DISTRIBUTED):
+        return (*conditions.stalled(Reason.REVOCATIONS_FULL, state.full), *facts)
     if failed is not None:
         return (*conditions.waiting(failed.reason, failed.message), *facts)
-    if state.full:
-        return (*conditions.stalled(Reason.REVOCATIONS_FULL, state.full), *facts)
     facts = (*facts, *_warnings(state))
     if state.removed_roles:
         return (*conditions.stalled(Reason.ROLE_IN_USE, _still_had(state.removed_roles)), *facts)
@@ -130,7 +131,7 @@ def hub_facts(hub: str, state: HubState) -> tuple[Condition, ...]:
         reason = Reason.NATS_REFUSED if state.refused else Reason.NATS_UNAVAILABLE
         problem = SYSTEM_REFUSED if state.refused and state.adopted else state.problem
         return *written, Condition(conditions.CONNECTED, "False", reason, problem)
-    connected = Condition(conditions.CONNECTED, "True", Reason.CONNECTED, "The servers answer the system account")
+    connected = Condition(conditions.CONNECTED, "True", Reason.CONNECTED, "the servers answer the system account")
     behind = [server.name for server in state.servers if not server.current]
     if state.push_error:
         pushed = Condition(conditions.PUSHED, "False", Reason.PUSH_REFUSED, state.push_error)
@@ -162,6 +163,9 @@ def hub_status(
     }
     if state is None:
         return status
+    # A ledger may be lost; that servers were given a JWT must not be lost with it.
+    issued = {a["name"]: a["issuedAt"] for a in previous.get("accounts") or () if a.get("issuedAt")}
+    issued |= {account.name: rfc3339(account.issued_at) for account in state.accounts if account.issued_at}
     return status | {
         "operatorPublicKey": state.operator_key,
         "systemAccountPublicKey": state.system_key,
@@ -171,14 +175,14 @@ def hub_status(
                 "name": account.name,
                 "publicKey": account.public_key,
                 "revocations": account.revocations,
-                **({"issuedAt": rfc3339(account.issued_at)} if account.issued_at else {}),
+                **({"issuedAt": issued[account.name]} if account.name in issued else {}),
                 "distributed": f"{account.servers}/{len(state.servers)}",
             }
-            for account in sorted(state.accounts, key=lambda a: a.name)
+            for account in sorted(state.accounts, key=lambda a: a.name)[:_LISTED]
         ],
         "servers": [
             {"name": server.name, "version": server.version, "accountsCurrent": server.current}
-            for server in sorted({s.name: s for s in state.servers}.values(), key=lambda s: s.name)
+            for server in sorted({s.name: s for s in state.servers}.values(), key=lambda s: s.name)[:_LISTED]
         ],
         **({"operatorRotation": state.operator_rotation.to_status()} if state.operator_rotation else {}),
     }
@@ -210,6 +214,11 @@ def not_retired(why: str) -> tuple[Condition, ...]:
 def deleting() -> tuple[Condition, ...]:
     """Return the conditions of a Hub of which nothing is left to end on the servers; there is no way back from here."""
     return conditions.waiting(Reason.DELETING, "its accounts have ended; its Secrets go, and then it does")
+
+
+def told(status: Mapping[str, Any]) -> frozenset[str]:
+    """Return the accounts that servers were ever given a JWT of, by a Hub's status."""
+    return frozenset(account["name"] for account in status.get("accounts") or () if account.get("issuedAt"))
 
 
 def is_ended(status: Mapping[str, Any]) -> bool:

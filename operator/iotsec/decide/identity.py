@@ -22,11 +22,11 @@ from iotsec.decide.identity_status import (
 )
 from iotsec.decide.issued import Issued
 from iotsec.decide.ledger import Revocation
+from iotsec.decide.obstacle import check_obstacle
 from iotsec.decide.occasion import occasion
 from iotsec.decide.refusal import RefusedError
 from iotsec.decide.secrets import SecretFacts, SecretManifest
 from iotsec.decide.views import Declared, HubView, Identity, Observed
-from iotsec.decide.way import check_way
 from iotsec.decide.workload import Restart
 
 
@@ -82,7 +82,7 @@ def plan_identity(
         current = _current(identity, observed)
         if identity.spec.suspended:
             return _plan_suspension(identity, hub, observed, current, granted, now=now)
-        check_way(observed, secret_name(identity), current)
+        check_obstacle(observed, secret_name(identity), current)
     except RefusedError as error:
         return _plan_refusal(identity, hub, observed, error, now=now)
     return _plan_credential(identity, hub, observed, current, granted, now=now, entropy=entropy)
@@ -109,7 +109,14 @@ def _plan_credential(
     lost = cutoff.lost(identity, hub, observed.secrets, now=now)
     if lost and current and current.issued and cutoff.is_recorded(hub, lost):
         lost = None  # ended before what the Secret holds was issued
-    around = Circumstances(hub=hub, secret_name=secret_name(identity), lost=lost, now=now, entropy=entropy)
+    around = Circumstances(
+        hub=hub,
+        secret_name=secret_name(identity),
+        lost=lost,
+        lost_formers=cutoff.lost_formers(identity, hub, observed.secrets, now=now),
+        now=now,
+        entropy=entropy,
+    )
     made = credential(identity, granted, current, observed.contents, around)
     if isinstance(made, MustRead):
         ended = (*current.issued.superseded, *current.issued.over(now)) if current and current.issued else ()

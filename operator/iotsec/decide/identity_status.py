@@ -15,11 +15,13 @@ from iotsec.decide.views import Declared, HubView
 
 # What a lost Secret is revoked by, and by whom an id is held.
 _KEPT = (
-    *("id", "account", "role", "publicKey", "keyIssuedAt", "issuedAt", "expiresAt", "revision"),
+    *("id", "account", "role", "publicKey", "keyIssuedAt", "issuedAt", "expiresAt", "revision", "formerKeys"),
     *("rotated", "restartedAt", *FIELDS),
 )
 
-_CREDENTIALS = Condition(conditions.CREDENTIALS_ISSUED, "True", Reason.ISSUED, "The Secret holds a valid credential")
+_FORMERS_TOLD = 16  # as many as the API takes; there are more only where somebody rotates by hand day after day
+
+_CREDENTIALS = Condition(conditions.CREDENTIALS_ISSUED, "True", Reason.ISSUED, "the Secret holds a valid credential")
 
 
 def identity_status(
@@ -58,6 +60,10 @@ def identity_status(
             "expiresAt": rfc3339(issued.expires_at),
             "revision": issued.revision,
         }
+    if issued is not None:
+        status.pop("formerKeys", None)
+        if formers := _former_keys(issued, now):
+            status["formerKeys"] = formers
     if issued is not None and issued.heeded:
         status["rotated"] = list(issued.heeded)
     if issued is not None and account:
@@ -69,6 +75,16 @@ def identity_status(
     if renewal is not None:
         status["renewalTime"] = rfc3339(renewal)
     return status
+
+
+def _former_keys(issued: Issued, now: int) -> list[dict[str, str]]:
+    """Return the keys that still work beside the one in use: not their Secret alone shall know of them."""
+    working = [
+        {"publicKey": f.key, "issuedAt": rfc3339(f.issued_at), "expiresAt": rfc3339(f.expires_at)}
+        for f in issued.formers
+        if f.key != issued.key and now < f.ends_at
+    ]
+    return working[-_FORMERS_TOLD:]
 
 
 def credential_conditions(
@@ -88,7 +104,7 @@ def credential_conditions(
 
 def issued_conditions(granted: Grant) -> tuple[Condition, ...]:
     """Return the conditions of an identity that may connect."""
-    message = f"May connect as {granted.name} to account {granted.account_name}"
+    message = f"may connect as {granted.name} to account {granted.account_name}"
     if granted.unbounded:
         message += f"; reaches every subject by {', '.join(granted.unbounded)}"
     return (*conditions.ready(message), _CREDENTIALS)
@@ -117,7 +133,7 @@ def rotation_conditions(issued: Issued, coming: Occasion, *, over: bool, now: in
 
 def suspended_conditions() -> tuple[Condition, ...]:
     """Return the conditions of an identity that every server refuses, as its spec asks for."""
-    message = "Suspended: every server refuses it; set spec.suspended to false to let it in again"
+    message = "suspended: every server refuses it; set spec.suspended to false to let it in again"
     return (Condition(conditions.READY, "False", Reason.SUSPENDED, message),)
 
 

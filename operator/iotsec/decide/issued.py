@@ -90,6 +90,10 @@ class Issued:
         """Return when the oldest of its JWTs was issued that still works."""
         return min((self.issued_at, *(f.issued_at for f in self.formers if now < f.ends_at)))
 
+    def last_end(self) -> int:
+        """Return when the last of its JWTs ends by itself."""
+        return max((self.expires_at, *(f.expires_at for f in self.formers)))
+
     def to_json(self) -> str:
         """Serialise, canonically."""
         body = {

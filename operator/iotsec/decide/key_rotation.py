@@ -285,6 +285,7 @@ def _missing(missed: list[str]) -> tuple[Condition, ...]:
     if not missed:
         return ()
     message = (
-        f"no window opens in time, so these keys are replaced outside of all windows: {', '.join(missed[:_NAMED])}"
+        f"no window opens in time, so these keys are replaced outside of all windows: {', '.join(missed[:_NAMED])}; "
+        "write wider or more frequent windows"
     )
     return (Condition(ROTATION_WINDOW_MISSED, "True", Reason.NO_WINDOW_IN_TIME, message),)

@@ -138,6 +138,17 @@ def with_revocations(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) 
     return replace(ledger, entries=MappingProxyType(entries))
 
 
+def with_those_that_fit(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) -> Ledger:
+    """Return the ledger with as many of these revocations in as an account JWT can carry.
+
+    Nobody stays connected because somebody else cannot be cut off; of a key that is in already all are taken in.
+    """
+    asked = tuple(wanted)
+    known = [r for r in asked if r.key in ledger.entries]
+    new = [r for r in asked if r.key not in ledger.entries]
+    return with_revocations(ledger, [*known, *new[: max(0, MAX_REVOCATIONS - ledger.carried)]], now=now)
+
+
 def merged_with_server(
     ledger: Ledger, *, server_issued_at: int, revocations: Mapping[str, int], until: int, oldest: int | None
 ) -> Ledger:

@@ -1,5 +1,6 @@
 """Why an identity's credential is issued again, and when that may happen."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +13,9 @@ from iotsec.decide.windows import Window, is_open, next_opening
 
 # A rotation asked for by hand on a whole fleet is as much work as any: it is paced, and over within the hour.
 _FORCED_SECONDS = 3600
+
+
+_TOKEN_LENGTH = 256  # of those in a status: annotations may be a thousand times as long
 
 
 class Why(StrEnum):
@@ -51,7 +55,8 @@ def must_reissue(identity: Identity, granted: Grant, issued: Issued) -> bool:
 
 def tokens_of(identity: Identity, current: SecretFacts | None) -> tuple[str, ...]:
     """Return the tokens that ask for a rotation, on the object and on its Secret."""
-    return tuple(token for token in (identity.rotate, current.rotate if current else "") if token)
+    tokens = (identity.rotate, current.rotate if current else "")
+    return tuple(token if len(token) <= _TOKEN_LENGTH else _digest(token) for token in tokens if token)
 
 
 def is_asked_for(identity: Identity, current: SecretFacts | None, issued: Issued) -> bool:
@@ -80,6 +85,10 @@ def occasion(identity: Identity, granted: Grant, current: SecretFacts | None, is
     due = [one for one in found if one.due <= now]
     order = (Why.ROTATE, Why.RENEW, Why.RESIGN)
     return min(due, key=lambda o: order.index(o.why)) if due else min(found, key=lambda o: o.due)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _at(why: Why, at: Turn) -> Occasion:

@@ -32,6 +32,7 @@ from iotsec.nats.keys import KeyType
 ROTATE_OPERATOR = f"{GROUP}/rotate-operator"
 """On a Hub: a token nobody heeded yet asks for another signing key of the operator."""
 
+_MESSAGE_LENGTH, _SERVERS_TOLD = 1024, 256  # as much as a Hub's status holds
 _HOW = "restart every nats-server of this Hub, e.g. kubectl rollout restart statefulset/nats"
 
 
@@ -57,8 +58,9 @@ class Progress:
 
     def to_status(self) -> dict[str, Any]:
         """Return it as the Hub's status holds it."""
-        servers = [{"name": name, "operatorKeys": str(self.servers[name])} for name in sorted(self.servers)]
-        return {"phase": str(self.phase), "message": self.message, "servers": servers}
+        names_ = sorted(self.servers)[:_SERVERS_TOLD]
+        servers = [{"name": name, "operatorKeys": str(self.servers[name])} for name in names_]
+        return {"phase": str(self.phase), "message": self.message[:_MESSAGE_LENGTH], "servers": servers}
 
     def condition(self) -> Condition:
         """Return it as a condition of the Hub."""

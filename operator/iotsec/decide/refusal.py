@@ -1,10 +1,12 @@
 """Why an identity cannot have what it asks for: its id, its key and its own permissions, checked."""
 
+from collections.abc import Mapping
+
 from iotsec.decide import roles
 from iotsec.decide.conditions import Reason
 from iotsec.decide.views import Identity, Observed, Rival
 from iotsec.nats import keys, subjects
-from iotsec.nats.claims import Permissions
+from iotsec.nats.claims import Permissions, UserPermissionLimits
 from iotsec.nats.keys import KeyType
 
 
@@ -28,6 +30,22 @@ def check_id(identity: Identity) -> None:
         roles.check_identity_id(identity.id)
     except (subjects.InvalidSubject, roles.ReservedIdError) as error:
         raise RefusedError(Reason.INVALID_ID, str(error)) from None
+
+
+def check_branch(identity: Identity, permissions: Permissions, granted: Mapping[str, UserPermissionLimits]) -> None:
+    """Check that subjects that begin with the id are nobody else's in the account; raises `RefusedError`.
+
+    ``granted``: what the roles of the account grant. An identity may choose its id, and must not get by that what a
+    role of another name is for: `telemetry.>` as `{id}.>`.
+    """
+    if not roles.is_root(permissions):
+        return
+    if role := roles.role_beginning_with(granted, identity.id):
+        raise RefusedError(
+            Reason.INVALID_ID,
+            f"subjects of role {role} begin with {identity.id!r} and would be this {identity.kind}'s own: "
+            f"set another spec.{identity.spec.id_field}",
+        )
 
 
 def check_key(identity: Identity) -> None:

@@ -71,6 +71,21 @@ def check_identity_id(identity: str) -> str:
     return identity
 
 
+def role_beginning_with(granted: Mapping[str, UserPermissionLimits], token: str) -> str:
+    """Return a role with subjects that begin with this very token, empty where there is none."""
+    return next((name for name, limits in granted.items() if token in _first_tokens(limits.permissions)), "")
+
+
+def is_root(permissions: Permissions) -> bool:
+    """Tell whether the id itself begins subjects: then no other subjects may begin with it."""
+    return subjects.IDENTITY in _first_tokens(permissions)
+
+
+def _first_tokens(permissions: Permissions) -> set[str]:
+    entries = (*permissions.publish_allow, *permissions.subscribe_allow)
+    return {entry.split(" ", 1)[0].split(".", 1)[0] for entry in entries}
+
+
 def inbox_prefix(inbox: str, identity: str) -> str:
     """Return the prefix a client of this identity must use for its inboxes (no trailing dot)."""
     return "_INBOX" if inbox == SHARED else f"_INBOX_{identity}"

@@ -32,7 +32,7 @@ class Artefact(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long something lives and when it is renewed, in seconds; checked by :func:`~.rotation_checks.check_policy`.
+    """How long something lives and when it is renewed, in seconds; checked where it is written (``api/rotation.py``).
 
     ``renew_before`` counts back from the end, or ``renew_before_percentage`` does in hundredths of the real life of
     what was issued; a third of that life where neither is given. ``overlap`` is how long the former credential
@@ -104,16 +104,6 @@ def turn(artefact: Artefact, policy: Policy, *, salt: str, now: int) -> Turn:
     return Turn(last_call, deadline, window_missed=not is_open(policy.windows, max(now, last_call)))
 
 
-def renewal_time(*, issued_at: int, expires_at: int, renew_before: int, salt: str) -> int:
-    """Return the unix second at which what was issued is renewed; ``renew_before`` in seconds.
-
-    The jitter pulls it earlier, never later; the same credential always gives the same time, across restarts.
-    A lifetime too short for ``renew_before`` (issued under other rules) is renewed after two thirds of it.
-    """
-    jitter, _, _ = _shares(salt, issued_at)
-    return _pulled(issued_at, _latest(issued_at, expires_at, renew_before), jitter)
-
-
 def margin(life: int) -> int:
     """Return how many seconds before its end something must be renewed that was issued for ``life`` seconds."""
     return max(1, min(life // _MARGIN_SHARE, _MARGIN_MAX))
@@ -134,6 +124,7 @@ def forced(tokens: Iterable[str], handled: Collection[str]) -> bool:
 
 
 def _latest(issued_at: int, expires_at: int, renew_before: int) -> int:
+    """Return when to renew without jitter; after two thirds of a life too short for ``renew_before``."""
     latest = expires_at - renew_before
     return latest if latest > issued_at else issued_at + max(1, (expires_at - issued_at) * 2 // 3)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a rotation policy, said before anything is issued by it. All times in seconds."""
+"""What is wrong with the windows of a rotation policy, said before anything is issued by it. All times in seconds."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -13,7 +13,6 @@ from iotsec.decide.windows import Window, next_opening
 _FIELDS = 5
 _LONGEST_LINE = 256
 _SHORTEST_WINDOW = 60
-_PERCENT = range(1, 100)
 _FIVE_FIELDS = 'write minute, hour, day, month and weekday, such as "0 2 * * SUN"'
 _DAY = 86400
 _HORIZON = 366 * _DAY  # seconds ahead in which windows are looked at
@@ -37,23 +36,10 @@ def check_window(cron: str, duration: int, time_zone: str) -> str:
     return ""
 
 
-def check_policy(policy: Policy) -> str:
-    """Return what to write instead, empty where the policy is fine."""
-    if policy.renew_before is not None and policy.renew_before_percentage is not None:
-        return "renewBefore and renewBeforePercentage say the same thing: write one of them"
-    if policy.renew_before is not None and not 0 < policy.renew_before < policy.duration:
-        return f"renewBefore must be shorter than duration: write less than {_text(policy.duration)}"
-    if policy.renew_before_percentage is not None and policy.renew_before_percentage not in _PERCENT:
-        return "renewBeforePercentage is a share of the duration: write a number from 1 to 99"
-    if policy.overlap is not None and not 0 <= policy.overlap < policy.duration:
-        return f"overlap longer than the credential: write less than {_text(policy.duration)}"
-    return next(filter(None, (check_window(w.cron, w.duration, w.time_zone) for w in policy.windows)), "")
-
-
 def unsatisfiable(policy: Policy, *, now: int) -> str:
     """Return why rotations will miss the windows within a year, empty where each finds one open in time.
 
-    No error, since rotations happen all the same, outside of the windows. The policy must have been checked.
+    No error, since rotations happen all the same, outside of the windows. The windows must have been checked.
     """
     if not policy.windows:
         return ""

@@ -22,7 +22,7 @@ SYSTEM = "system"
 RECORDS = "records.json"
 """The entry of the signing Secret that tells when its keys were made; no seed."""
 
-_RESTORE = "restore the Secret from its backup"
+RESTORE = "restore the Secret from its backup"
 
 
 class TrustDamagedError(ValueError):
@@ -200,9 +200,9 @@ def read(store: Mapping[str, bytes], name: str, kind: KeyType) -> SigningKey:
     try:
         return SigningKey.from_seed(Seed(store[name]), kind)
     except KeyError:
-        raise TrustDamagedError(f"the seed {name!r} is missing: {_RESTORE}") from None
+        raise TrustDamagedError(f"the seed {name!r} is missing: {RESTORE}") from None
     except InvalidKey as error:
-        raise TrustDamagedError(f"the seed {name!r} is damaged ({error}): {_RESTORE}") from None
+        raise TrustDamagedError(f"the seed {name!r} is damaged ({error}): {RESTORE}") from None
 
 
 def read_all(store: Mapping[str, bytes], name: str, kind: KeyType) -> tuple[SigningKey, ...]:

@@ -8,25 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from iotsec.decide import seeds as names
 from iotsec.decide.account import AccountKeys
 from iotsec.decide.seeds import (
     OPERATOR,
+    RESTORE,
     SYSTEM,
     OperatorPhase,
     Roles,
     TrustDamagedError,
     TrustSeeds,
+    account_identity,
+    account_seal,
+    generations,
     public_of,
     read,
     read_all,
     records,
+    role_key,
+    signing_names,
+    unscoped_key,
 )
 from iotsec.nats import jwt
 from iotsec.nats.claims import OperatorClaims
 from iotsec.nats.keys import KeyType, SigningKey
-
-_RESTORE = "restore the Secret from its backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +100,13 @@ def check_known(seeds: TrustSeeds, known: KnownKeys) -> None:
     if not known.operator:
         return
     expected = {OPERATOR: known.operator, SYSTEM: known.system}
-    expected |= {names.account_identity(name): public for name, public in known.accounts.items()}
+    expected |= {account_identity(name): public for name, public in known.accounts.items()}
     for name, public in expected.items():
         kind = KeyType.OPERATOR if name == OPERATOR else KeyType.ACCOUNT
         if read(seeds.identity, name, kind).public != public:
-            raise TrustDamagedError(f"the seed {name!r} is of another key than this Hub's: {_RESTORE}")
+            raise TrustDamagedError(f"the seed {name!r} is of another key than this Hub's: {RESTORE}")
     # Role keys are not looked for: a later version may know roles for which there are none yet.
-    for name, kind in names.signing_names(dict.fromkeys(known.accounts, ())):
+    for name, kind in signing_names(dict.fromkeys(known.accounts, ())):
         read_all(seeds.signing, name, kind)
 
 
@@ -122,7 +126,7 @@ def proves_signing(data: Mapping[str, bytes], config: Mapping[str, bytes], known
         bool(known.operator)
         and token.issuer == token.subject == known.operator
         and isinstance(claims, OperatorClaims)
-        and any(public_of(data, name) in claims.signing_keys for name in names.generations(data, OPERATOR))
+        and any(public_of(data, name) in claims.signing_keys for name in generations(data, OPERATOR))
     )
 
 
@@ -150,14 +154,12 @@ def account_keys(seeds: TrustSeeds, name: str, roles: Roles, *, adopted: str = "
         TrustDamagedError: one is missing or is no seed of its kind.
 
     """
-    seal = names.account_seal(name) if adopted else names.account_identity(name)
+    seal = account_seal(name) if adopted else account_identity(name)
     identity = read(seeds.identity, seal, KeyType.ACCOUNT)
     return AccountKeys(
         name=name,
         public=adopted or identity.public,
         seal=identity,
-        unscoped=read_all(seeds.signing, names.unscoped_key(name), KeyType.ACCOUNT),
-        scoped={
-            role: read_all(seeds.signing, names.role_key(name, role), KeyType.ACCOUNT) for role in sorted(roles[name])
-        },
+        unscoped=read_all(seeds.signing, unscoped_key(name), KeyType.ACCOUNT),
+        scoped={role: read_all(seeds.signing, role_key(name, role), KeyType.ACCOUNT) for role in sorted(roles[name])},
     )

@@ -56,6 +56,8 @@ class AccountView:
     """The signing keys in the account JWT that every reachable server runs."""
     untold: Ledger | None = None
     """What is written down, where no server was ever given a JWT: it will be in the first one there is."""
+    former_roles: Mapping[str, UserPermissionLimits] = field(default_factory=dict)
+    """What roles grant that left the spec while somebody has them: to those they are renewed, and to nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,24 @@ class HubView:
         return admission.admits(account, namespace, hub_namespace=self.namespace, labels=labels)
 
     def grants_otherwise_than(self, before: "HubView") -> bool:
-        """Tell whether every identity is to be looked at again: what it is granted, or who signs, may be another."""
-        return self.spec != before.spec or self.signers() != before.signers()
+        """Tell whether every identity is to be looked at again: what it is granted, or who signs, may be another.
+
+        Or somebody else revoked what an identity has, in an account that was there before us.
+        """
+        return (
+            self.spec != before.spec
+            or self.signers() != before.signers()
+            or self.revoked_by_others() != before.revoked_by_others()
+        )
 
     def signers(self) -> dict[str, tuple[AccountKeys, frozenset[str]]]:
         """Return the keys of each account by its name, and the signing keys among them that the servers know."""
         return {name: (account.keys, account.signers_live) for name, account in self.accounts.items()}
+
+    def revoked_by_others(self) -> dict[str, Mapping[str, int]]:
+        """Return what somebody else revoked in each account that was there before us, by its name."""
+        adopted = {name: account.recorded.adopted for name, account in self.accounts.items()}
+        return {name: theirs.revocations for name, theirs in adopted.items() if theirs is not None}
 
     def account_by_key(self, public: str) -> AccountView | None:
         """Return the account with this public key."""

@@ -85,7 +85,10 @@ def without_restart(
 ) -> dict[str, Any]:
     """Return the status that says that the workload could not be restarted: ``refusal`` says why, or it is missing."""
     if refusal:
-        reason, message = Reason.RESTART_REFUSED, f"the API server refuses to restart {restart}: {refusal}"
+        reason, message = (
+            Reason.RESTART_REFUSED,
+            f"the API server refuses to restart {restart}, which is tried again: {refusal}",
+        )
     else:
         reason = Reason.WORKLOAD_NOT_FOUND
         message = f"there is no {restart} here: correct spec.workload, or leave onRotation out; it is looked for again"

@@ -13,14 +13,13 @@ import structlog
 from iotsec.broker.connection import UnavailableError
 from iotsec.broker.distribution import Distribution
 from iotsec.decide.account import AccountToken, issue_account
-from iotsec.decide.compaction import COMPACT_FROM, compacted, oldest_in_use
-from iotsec.decide.ledger import EVERYBODY, Ledger, LedgerFullError, merged_with_server, with_revocations
+from iotsec.decide.ledger import EVERYBODY, Ledger, LedgerFullError, merged_with_server
 from iotsec.decide.secrets import Owner
 from iotsec.decide.server_trust import system_token
 from iotsec.kube.adopted_accounts import check_signer, last_token, learn
 from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
-from iotsec.kube.secret_cache import SecretCache
+from iotsec.kube.ledgers import Ledgers
 from iotsec.nats import jwt
 from iotsec.nats.claims import AccountClaims, signing_key_of
 
@@ -39,9 +38,9 @@ _ADOPTED_FOR_SECONDS = 3650 * 86_400
 class AccountPusher:
     """Brings the accounts of a Hub to its servers."""
 
-    def __init__(self, secrets: HubSecrets, cache: SecretCache, *, clock: Callable[[], int]) -> None:
+    def __init__(self, secrets: HubSecrets, ledgers: Ledgers, *, clock: Callable[[], int]) -> None:
         self._secrets = secrets
-        self._cache = cache
+        self._ledgers = ledgers
         self._clock = clock
 
     async def distribute(self, hub: HubRuntime, owner: Owner) -> bool:
@@ -94,7 +93,10 @@ class AccountPusher:
             await hub.servers.discover()
         await self._bring_system(hub, look=check)
         for name in hub.push_order():
-            await self._bring(hub, name, owner, look=check)
+            try:
+                await self._bring(hub, name, owner, look=check)
+            except jwt.TokenTooLarge:
+                hub.accounts[name].distribution = None  # its status tells; the other accounts go on
         if check:
             hub.check_due = max(hub.check_due, began + (loop.time() - began) / _VERIFY_SHARE)
         system = hub.existing.trust is not None or is_complete(hub.system)
@@ -167,11 +169,12 @@ class AccountPusher:
     async def _write_down(self, hub: HubRuntime, name: str, owner: Owner) -> None:
         """Keep what was asked for though no server can be told; nothing is signed before one can."""
         account = hub.accounts[name]
+        known = self._ledgers.kept_small(hub, name, account.ledger)
         try:
-            ledger = self._with_requested(hub, name, account.ledger)
+            ledger = self._ledgers.with_requested(hub, name, known)
         except LedgerFullError as error:
             account.full = str(error)
-            return
+            ledger = self._ledgers.with_what_fits(hub, name, known)
         if ledger != account.ledger:
             await self._take_in(hub, name, ledger, owner)
         account.settle(self._clock())
@@ -181,40 +184,31 @@ class AccountPusher:
 
         ``anew``: later in any case. A resolver whose file was lost does not take the JWT that it believes to have
         (nats-server ``dirstore.go``, write).
+
+        Raises:
+            TokenTooLarge: no JWT can say what the account is to be, whatever is left out.
+
         """
         account = hub.accounts[name]
         now = self._clock()
         known = replace(account.ledger, digest="") if anew else account.ledger
-        try:
-            token = self._sign(hub, name, self._with_requested(hub, name, known), now)
-            account.full = ""
-        except (LedgerFullError, jwt.TokenTooLarge) as error:
-            account.full = str(error)
-            token = self._sign(hub, name, known, now)
+        token = self._signed(hub, name, self._ledgers.kept_small(hub, name, known), now)
         if token.ledger != account.ledger:
             await self._take_in(hub, name, token.ledger, owner)
         account.settle(now)
         account.token = token
         return token
 
-    def _with_requested(self, hub: HubRuntime, name: str, known: Ledger) -> Ledger:
-        """Take in what was asked for, in a ledger that is kept small.
-
-        Raises:
-            LedgerFullError: there is more than an account JWT can carry.
-
-        """
-        account, now = hub.accounts[name], self._clock()
-        if len(known.entries) + len(account.requested) >= COMPACT_FROM:
-            known = compacted(known, oldest=self._oldest(hub, name))
-        return with_revocations(known, account.requested.values(), now=now)
-
-    def _oldest(self, hub: HubRuntime, name: str) -> int | None:
-        """Return when the oldest JWT was issued that must go on working."""
-        if hub.root is None or hub.accounts[name].ledger.adopted is not None:
-            return None  # nobody knows what others issued in an adopted account
-        public, place = hub.root.accounts[name].public, f"{hub.key.namespace}/{hub.key.name}"
-        return oldest_in_use(self._cache, account=public, hub=place, now=self._clock())
+    def _signed(self, hub: HubRuntime, name: str, known: Ledger, now: int) -> AccountToken:
+        """Sign with all that was asked for, else with what there is room for, else with nothing new."""
+        account = hub.accounts[name]
+        account.full = ""
+        for take_in in (self._ledgers.with_requested, self._ledgers.with_what_fits):
+            try:
+                return self._sign(hub, name, take_in(hub, name, known), now)
+            except (LedgerFullError, jwt.TokenTooLarge) as error:
+                account.full = account.full or str(error)
+        return self._sign(hub, name, known, now)
 
     def _sign(self, hub: HubRuntime, name: str, ledger: Ledger, now: int) -> AccountToken:
         if hub.root is None:
@@ -222,8 +216,9 @@ class AccountPusher:
         account, wanted = hub.accounts[name], hub.definitions[name]
         signer = hub.root.account_signer
         if account.token is None or account.token.ledger != ledger or account.signed_for != (wanted, signer.public):
+            token = issue_account(wanted, ledger=ledger, signer=signer, now=now)
             account.signed_for = wanted, signer.public
-            return issue_account(wanted, ledger=ledger, signer=signer, now=now)
+            return token
         return account.token
 
     async def _take_in(self, hub: HubRuntime, name: str, ledger: Ledger, owner: Owner) -> None:
@@ -247,7 +242,7 @@ class AccountPusher:
                 server_issued_at=issued_at,
                 revocations=claims.revocations,
                 until=self._clock() + _ADOPTED_FOR_SECONDS,
-                oldest=self._oldest(hub, name) if EVERYBODY in claims.revocations else None,
+                oldest=self._ledgers.oldest(hub, name) if EVERYBODY in claims.revocations else None,
             )
             if merged != account.ledger:
                 log.warning("newer account JWT found on a server", hub=str(hub.key), account=name, action="adopt")

@@ -14,7 +14,7 @@ from iotsec.decide import trust
 from iotsec.decide.account import AccountDefinition, AccountToken
 from iotsec.decide.admission import matching_nothing
 from iotsec.decide.cutoff import merged
-from iotsec.decide.definition import declared_roles, definition
+from iotsec.decide.definition import declared_roles, definition, former_roles
 from iotsec.decide.existing_trust import AdoptedTrust
 from iotsec.decide.import_cycles import push_order
 from iotsec.decide.ledger import Ledger, Revocation
@@ -46,7 +46,10 @@ class AccountRuntime:
     """How many pushes in a row did not make every server run the JWT."""
     retry_due: float = 0.0
     """When to push again what was pushed in vain; by the event loop's clock."""
+    compact_due: float = float("-inf")
+    """When to look again whether its ledger can be made smaller; by the event loop's clock."""
     full: str = ""
+    """Why not all can be said that there is to say."""
     blocked: str = ""
     """Why nothing can be signed for it, though it was adopted."""
 
@@ -215,6 +218,7 @@ class HubRuntime:
                         live=account.live,
                         signers_live=account.signers_live,
                         untold=None if account.ledger.issued_at or name in self.told else account.ledger,
+                        former_roles=former_roles(self.definitions.get(name), self.roles.get(name)),
                     )
                     for name, account in self.accounts.items()
                 }

@@ -101,6 +101,8 @@ class Hubs:
         if not record.ending and names.FINALIZER not in hub.metadata.finalizers:
             await add_finalizer(self._client, HUBS, key.namespace, key.name)
         respecified = runtime.generation != hub.metadata.generation
+        runtime.ending = record.ending
+        runtime.told = hub_decisions.told(record.status)
         spec = specify(runtime, hub, known=bool(record.status.get("operatorPublicKey")), now=self._clock())
         runtime.keys.asked = asked(record.metadata.get("annotations") or {})
         given = runtime.existing

@@ -7,10 +7,10 @@ import structlog
 
 from iotsec.decide.grant import account_of
 from iotsec.decide.identity import Plan, SecretWrite, plan_identity, plan_write_refused, secret_name
+from iotsec.decide.obstacle import belongs_to, obstacle_of
 from iotsec.decide.pacing import RESERVE_SECONDS
 from iotsec.decide.secrets import Owner, SecretFacts, facts_of
 from iotsec.decide.views import Contents, Declared, HubView, Identity, Observed, Obstacle
-from iotsec.decide.way import belongs_to, obstacle_of
 from iotsec.kube.client import Client
 from iotsec.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
@@ -104,7 +104,9 @@ class Identities:
                 key_rival=self._cache.key_rival(key, partial(_account_of, view)),
             )
             plan = plan_identity(identity, view, observed, now=self._clock(), entropy=self._entropy)
-            if plan.deadline is not None and not has_turn:
+            if plan.deadline is None:
+                self._turns.forget(key)  # a turn that is not needed now must not be saved up for later
+            elif not has_turn:
                 has_turn = self._turns.take(key, plan.deadline, _PACED_WRITES)
                 if not has_turn:
                     if hub is not None and plan.revoke:

@@ -19,7 +19,6 @@ MAX_TOKENS: Final = 64
 IDENTITY: Final = "{id}"
 SYSTEM: Final = "$SYS.>"
 
-_SCOPE_NAME: Final = "{{name()}}"
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -84,22 +83,6 @@ def check_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise InvalidSubject(f"{text[:80]!r} is no id: write 1 to 64 letters, digits, _ or -")
     return text
-
-
-def expand(template: str, identity: str) -> str:
-    """`template` for one identity: `device.{id}.>` and `weather-01` give `device.weather-01.>`.
-
-    Raises `InvalidSubject` if the id or the template is none.
-    """
-    return check_subscribe(template).replace(IDENTITY, check_id(identity))
-
-
-def to_scope(template: str) -> str:
-    """`template` as a scoped signing key has it: `device.{id}.>` gives `device.{{name()}}.>`.
-
-    The server puts in the name of the user JWT at each connect. Raises `InvalidSubject`.
-    """
-    return check_subscribe(template).replace(IDENTITY, _SCOPE_NAME)
 
 
 def scope_loses_queue(permissions: Iterable[str]) -> bool:

@@ -22,7 +22,7 @@ def obstacle_of(secret: SecretFacts, identity: Declared, hub: HubView | None) ->
     return Obstacle(leaving=owner is not None and (owner.kind, owner.name) == (identity.kind, identity.name))
 
 
-def check_way(observed: Observed, name: str, current: SecretFacts | None) -> None:
+def check_obstacle(observed: Observed, name: str, current: SecretFacts | None) -> None:
     """Check that nobody else's Secret has the name the identity's Secret needs.
 
     Raises:

@@ -1,0 +1,51 @@
+"""What is set from outside is taken as it is, or refused with what to write."""
+
+import pytest
+
+from iotsec import cli
+from iotsec.settings import Settings, from_environment
+
+
+def test_what_is_not_set_or_empty_has_its_default() -> None:
+    assert from_environment({}) == Settings()
+    assert from_environment({"IOTSEC_WORKERS": "", "IOTSEC_LIVENESS": "", "POD_NAME": ""}) == Settings()
+
+
+def test_every_variable_sets_what_it_is_for() -> None:
+    environment = {
+        "KUBECONFIG": "/etc/operator/kubeconfig",
+        "IOTSEC_WORKERS": "4",
+        "IOTSEC_LOG_LEVEL": "debug",
+        "IOTSEC_LIVENESS": "http://0.0.0.0:8080/healthz",
+        "IOTSEC_WRITES_PER_SECOND": "20",
+        "IOTSEC_PRESENCE_WRITES": "0.5",
+        "POD_NAME": "iotsec-0",
+    }
+
+    assert from_environment(environment) == Settings(
+        kubeconfig="/etc/operator/kubeconfig",
+        workers=4,
+        log_level="DEBUG",
+        liveness="http://0.0.0.0:8080/healthz",
+        writes_per_second=20,
+        presence_writes=0.5,
+        instance="iotsec-0",
+    )
+
+
+@pytest.mark.parametrize("value", ["many", "0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("name", ["IOTSEC_WORKERS", "IOTSEC_WRITES_PER_SECOND", "IOTSEC_PRESENCE_WRITES"])
+def test_a_number_nothing_could_work_with_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is '{value}': write a number"):
+        from_environment({name: value})
+
+
+def test_the_command_says_what_to_write_and_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IOTSEC_LOG_LEVEL", "loud")
+
+    with pytest.raises(SystemExit):
+        cli.main(["run"])
+
+    assert "IOTSEC_LOG_LEVEL is 'LOUD': write one of DEBUG, INFO, WARNING, ERROR" in capsys.readouterr().err
