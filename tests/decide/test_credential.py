@@ -198,3 +198,22 @@ def test_a_key_that_comes_back_ends_with_all_it_ever_had(world: World) -> None:
 
 def test_secret_data_is_what_a_create_request_takes(issued: World) -> None:
     assert issued.secret()["data"]["inbox-prefix"] == b64encode(b"_INBOX_weather-01").decode()
+
+
+def test_a_secret_that_is_only_to_look_otherwise_waits_for_its_turn(issued: World) -> None:
+    issued.change(secretTemplate={"labels": {"team": "water"}})
+
+    plan = issued.reconcile()
+
+    assert plan.action == "re-present"
+    assert plan.deadline is not None
+
+
+def test_a_secret_whose_finalizer_was_taken_away_waits_for_nothing(issued: World) -> None:
+    name = issued.secret()["metadata"]["name"]
+    issued.secrets.patch(name, {"metadata": {"finalizers": None}}, manager="kubectl")
+
+    plan = issued.reconcile()
+
+    assert plan.write is not None
+    assert plan.deadline is None

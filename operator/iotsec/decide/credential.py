@@ -68,15 +68,15 @@ def credential(
     next_time = occasion(identity, granted, current, issued, now=around.now) if issued else None
     why = _due(next_time, around.now)
     moves = current.deleting or current.name != around.secret_name
-    astray = around.lost is not None or moves or current.suspect
+    astray = around.lost is not None or moves or current.suspect or not current.finalized
     if (
         not (why or astray)
         and issued is not None
-        and current.finalized
         and issued.layout == presentation.layout(identity, granted, around.secret_name)
     ):
         return Credential(issued)
-    deadline = next_time.deadline if next_time is not None and why and not astray else None
+    # What is only to be presented otherwise can wait as well: a whole fleet may be, by one change of its Hub.
+    deadline = next_time.deadline if next_time is not None and not astray else None
     if contents is None:
         return MustRead(deadline)
     new, key, action = _from_contents(identity, granted, current, data_of(contents.secret), around)

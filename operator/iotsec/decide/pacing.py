@@ -12,6 +12,7 @@ _SECOND = 1.0
 RESERVE_SECONDS = 60.0  # seconds before its deadline in which a piece of work waits no more: time for a few retries
 _CATCH_UP = 0.05  # seconds by which work may follow sooner after it was let go late, as timers do
 _SURVEY = 1.0  # seconds between looks at all that waits, to see whether the budget serves it in time
+_SURVEYED = 10_000  # pieces in that time: a look at more is taken more seldom
 
 P = TypeVar("P", bound=Hashable)
 
@@ -100,7 +101,7 @@ class Pacing(Generic[P]):
         while self._made and self._made[0][0] <= now - _SECOND:
             self._writes -= self._made.popleft()[1]
         key, number = self._waiting[-1]
-        if now >= self._survey + _SURVEY or key < self._hurried:
+        if now >= self._survey + _SURVEY * max(1.0, len(self._waiting) / _SURVEYED) or key < self._hurried:
             self._survey = now
             self._pace, self._hurried = self._needed(now)
         return min(max(self._free, self._affordable(now, self._by_number[number][1])), max(now, -key - self._reserve))

@@ -93,17 +93,26 @@ class Pacer:
 
         The earliest ``deadline`` (unix seconds) goes first. Returns in time for it, beyond the budget if need be.
         """
+        go = self.ask(deadline, writes)
+        try:
+            await go
+        except asyncio.CancelledError:
+            self.leave(go)
+            raise
+
+    def ask(self, deadline: float, writes: int = 1) -> asyncio.Future[None]:
+        """Return what is done when the turn has come that :meth:`turn` waits for: a task for each would weigh more."""
         loop = asyncio.get_running_loop()
         go: asyncio.Future[None] = loop.create_future()
         # Waiting is measured by the loop's clock, which does not jump when somebody sets the time.
         self._pacing.wait(go, deadline=loop.time() + deadline - self._now(), writes=writes)
         self._let_go()
-        try:
-            await go
-        except asyncio.CancelledError:
-            self._pacing.leave(go)
-            self._let_go()
-            raise
+        return go
+
+    def leave(self, go: asyncio.Future[None]) -> None:
+        """Forget somebody who asked and waits no more."""
+        self._pacing.leave(go)
+        self._let_go()
 
     def _let_go(self) -> None:
         loop = asyncio.get_running_loop()

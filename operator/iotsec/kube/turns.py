@@ -1,6 +1,7 @@
 """Objects whose work can wait: each asks for its turn once, and is queued again when that has come."""
 
 import asyncio
+from functools import partial
 
 from iotsec.kube.keys import Key
 from iotsec.kube.pacing import Pacer
@@ -13,8 +14,8 @@ class Turns:
     def __init__(self, pacer: Pacer, queue: WorkQueue[Key]) -> None:
         self._pacer = pacer
         self._queue = queue
-        self._waiting: dict[Key, tuple[float, asyncio.Task[None]]] = {}
-        """The deadline each waits with."""
+        self._waiting: dict[Key, tuple[float, asyncio.Future[None]]] = {}
+        """The deadline each waits with, and what is done when its turn has come."""
         self._come: set[Key] = set()
 
     def take(self, key: Key, deadline: float, writes: int) -> bool:
@@ -29,29 +30,26 @@ class Turns:
         before = self._waiting.get(key)
         if before is None or deadline < before[0]:
             if before is not None:
-                before[1].cancel()
-            task = asyncio.create_task(self._wait(key, deadline, writes), name=f"turn of {key}")
-            self._waiting[key] = deadline, task
+                self._pacer.leave(before[1])
+            go = self._pacer.ask(deadline, writes)
+            self._waiting[key] = deadline, go
+            go.add_done_callback(partial(self._has_come, key))
         return False
 
     def forget(self, key: Key) -> None:
         """Take note that a key needs no turn any more."""
         self._come.discard(key)
         if waiting := self._waiting.pop(key, None):
-            waiting[1].cancel()
+            self._pacer.leave(waiting[1])
 
     def close(self) -> None:
         """Let nobody wait any more."""
-        for _, task in self._waiting.values():
-            task.cancel()
-        self._waiting.clear()
+        for key in tuple(self._waiting):
+            self.forget(key)
 
-    async def _wait(self, key: Key, deadline: float, writes: int) -> None:
-        try:
-            await self._pacer.turn(deadline, writes)
+    def _has_come(self, key: Key, go: asyncio.Future[None]) -> None:
+        _, waiting = self._waiting.get(key, (0.0, None))
+        if waiting is go:  # else nobody needs this turn any more
+            del self._waiting[key]
             self._come.add(key)
-        finally:
-            _, task = self._waiting.get(key, (0.0, None))
-            if task is asyncio.current_task():  # else nobody needs this turn any more
-                del self._waiting[key]
-                self._queue.add(key)  # whatever became of the wait: it asks again where it must
+            self._queue.add(key)
