@@ -8,6 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.05
+_QUICK_POLL_SECONDS = 0.01
 
 
 def wait_until(condition: Callable[[], T], *, within: float = 30, what: str = "") -> T:
@@ -25,3 +26,10 @@ async def wait_until_async(look: Callable[[], Awaitable[bool]], *, within: float
     async with asyncio.timeout(within):
         while not await look():  # noqa: ASYNC110 - what is looked at is another process: only another look tells
             await asyncio.sleep(_POLL_SECONDS)
+
+
+async def until(condition: Callable[[], bool], *, within: float = 10) -> None:
+    """Return once `condition` is so, which other tasks bring about; raises `TimeoutError` after `within` seconds."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - what it looks at is a server, or a plain value
+            await asyncio.sleep(_QUICK_POLL_SECONDS)

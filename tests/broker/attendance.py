@@ -14,6 +14,7 @@ from iotsec.broker.presence import Attendance
 from iotsec.decide.advisories import User
 from iotsec.nats.keys import SigningKey
 from testbed.nats_server import NatsServer
+from testbed.waiting import until, wait_until_async
 
 
 @dataclass
@@ -33,25 +34,28 @@ class Watch:
 
     async def follow_until(self, condition: Callable[[], bool]) -> None:
         """Look until this is so and the servers can be reached."""
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    await self.follow()
-                    if condition():
-                        return
-                except UnavailableError:
-                    pass
-                await asyncio.sleep(0.05)
+
+        async def so() -> bool:
+            try:
+                await self.follow()
+            except UnavailableError:
+                return False
+            return condition()
+
+        await wait_until_async(so, within=20)
 
     async def push_everywhere(self, *, servers: int) -> None:
         """Give so many servers the account's JWT, and see that all have it."""
         account = self.trust.account
         token = self.trust.account_jwt(account, self.trust.signer)
-        async with asyncio.timeout(20):
-            while len(self.servers.known) < servers:
+
+        async def all_have_it() -> bool:
+            if len(self.servers.known) < servers:
                 await self.servers.discover()
-            while not (await self.servers.push(account.public, token)).complete:  # noqa: ASYNC110 - only a push tells
-                await asyncio.sleep(0.05)
+                return False
+            return (await self.servers.push(account.public, token)).complete
+
+        await wait_until_async(all_have_it, within=20)
 
     def connected(self) -> dict[str, int]:
         """How many connections each user has, by its public key."""
@@ -90,10 +94,3 @@ async def watching(trust: Trust, server: NatsServer, *, renew_seconds: float = 1
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool], *, within: float = 10) -> None:
-    """Let the connection work until this is so."""
-    async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - what it looks at is told by a server
-            await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from broker.attendance import until, watching
+from broker.attendance import watching
 from broker.one_account import Trust, new_key
 
 from iotsec.broker.presence import Attendance
@@ -18,6 +18,7 @@ from iotsec.nats import creds
 from iotsec.nats.keys import KeyType, SigningKey
 from testbed.clients import connect_as, is_refused
 from testbed.nats_server import NatsServer
+from testbed.waiting import until
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker.attendance import until, watching
+from broker.attendance import watching
 from broker.one_account import Trust, new_key
 
 from iotsec.nats.keys import KeyType
 from testbed.clients import connect_as
 from testbed.nats_cluster import NatsCluster
+from testbed.waiting import until
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from typing import Any
 
 from decide.key_material import user_key
-from decide.world import World
+from decide.world import Token, World
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -129,9 +129,8 @@ class History(RuleBasedStateMachine):
     def restart(self) -> None:
         self.world.restart()
 
-    @precondition(lambda self: not self.world.problem)
-    @rule()
-    def come_to_rest(self) -> None:
+    def let_in_at_rest(self) -> list[Token] | None:
+        """What servers accept once nothing is left to do; None where all of it was given up, and none is."""
         world = self.world
         if not world.released:
             world.settle()
@@ -142,6 +141,14 @@ class History(RuleBasedStateMachine):
         allowed = [token for token in world.tokens if world.lets_in(token)]
         if world.deleting or world.spec.get("suspended"):
             assert allowed == [], "what was given up is let in"
+            return None
+        return allowed
+
+    @precondition(lambda self: not self.world.problem)
+    @rule()
+    def come_to_rest(self) -> None:
+        world, allowed = self.world, self.let_in_at_rest()
+        if allowed is None:
             return
         if world.rival is not None:
             identity = world.identity()

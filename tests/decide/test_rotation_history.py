@@ -104,16 +104,8 @@ class RotationHistory(History):
     @precondition(lambda self: not self.world.problem)
     @rule()
     def come_to_rest(self) -> None:
-        world = self.world
-        if not world.released:
-            world.settle()
-            writes = (world.secrets.version, world.status_writes)
-            world.reconcile()
-            assert (world.secrets.version, world.status_writes) == writes, "a second look writes nothing"
-        world.prune()
-        allowed = [token for token in world.tokens if world.lets_in(token)]
-        if world.deleting or world.spec.get("suspended"):
-            assert allowed == [], "what was given up is let in"
+        world, allowed = self.world, self.let_in_at_rest()
+        if allowed is None:
             return
         assert not [token for token in allowed if world.too_late(token)], "an overlap lasts longer than it may"
         if world.rival is not None:

@@ -21,7 +21,7 @@ from iotsec.nats.claims import UserClaims, UserPermissionLimits
 from iotsec.nats.keys import KeyType, SigningKey
 from testbed.nats_server import NatsServer
 from testbed.ports import Port
-from testbed.waiting import wait_until_async
+from testbed.waiting import until, wait_until_async
 
 PING = "$SYS.REQ.SERVER.PING"
 
@@ -100,13 +100,6 @@ async def kept_up(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool], *, within: float = 10) -> None:
-    """Let the connection work until this is so."""
-    async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - what it looks at is a server, or a plain value
-            await asyncio.sleep(0.01)
 
 
 async def answers(connection: SystemConnection) -> int:

@@ -29,6 +29,8 @@ class Credential:
     action: str = ""
     deadline: int | None = None
     """Until when, in unix seconds, the write may wait for its turn; ``None`` where it may not wait."""
+    coming: Occasion | None = None
+    """When it is replaced next, of one that stays as it is: it was worked out to see that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,12 @@ def credential(
         and issued is not None
         and issued.layout == presentation.layout(identity, granted, around.secret_name)
     ):
-        return Credential(issued)
+        return Credential(issued, coming=next_time)
     # What is only to be presented otherwise can wait as well: a whole fleet may be, by one change of its Hub.
     deadline = next_time.deadline if next_time is not None and not astray else None
     if contents is None:
         return MustRead(deadline)
-    new, key, action = _from_contents(identity, granted, current, data_of(contents.secret), around)
+    new, key, action = _from_contents(identity, granted, current, data_of(contents.secret), around, why=why)
     made = _presented(identity, granted, new, key, around, action=action)
     if moves or made.manifest is None:
         return made
@@ -90,7 +92,13 @@ def credential(
 
 
 def _from_contents(
-    identity: Identity, granted: Grant, current: SecretFacts, data: Mapping[str, bytes], around: Circumstances
+    identity: Identity,
+    granted: Grant,
+    current: SecretFacts,
+    data: Mapping[str, bytes],
+    around: Circumstances,
+    *,
+    why: Why | None,
 ) -> tuple[Issued, SigningKey | None, str]:
     """Return what is to be issued, its key where that is ours to give out, and what is done, in a word."""
     issued, lost = current.issued, around.lost
@@ -100,12 +108,12 @@ def _from_contents(
     recovered = recovered_note(identity, granted, data, public) if issued is None else None
     if recovered is not None:
         issued, lost = recovered, None
+        why = _due(occasion(identity, granted, current, issued, now=around.now), around.now)
     if issued is None or lost is not None or issued.key != public or issued.account != _account(granted):
         ended = (*(_forgotten(around) if lost else ()), *(issued.everything() if issued else ()))
         first = _first(identity, granted, public, ended, around, revision=issued.revision if issued else 0)
         action = "re-key" if known and known != public else str(Why.REISSUE)
         return replace(first, heeded=tokens_of(identity, current)), key, action
-    why = _due(occasion(identity, granted, current, issued, now=around.now), around.now)
     if why is None:
         astray = current.suspect or current.deleting or current.name != around.secret_name
         return issued, key, "repair" if astray else "re-present"

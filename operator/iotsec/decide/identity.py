@@ -128,7 +128,7 @@ def _plan_credential(
     superseded = (*superseded, *(r for rest in abandoned.values() for r in rest))
     over = cutoff.pending(hub, issued.over(now), now=now)
     pending = (*superseded, *over)
-    coming = occasion(identity, granted, current, issued, now=now)
+    coming = made.coming or occasion(identity, granted, current, issued, now=now)
     wanted, settled = credential_conditions(hub, granted, issued, superseded)
     if not settled and nothing_learned(identity, hub, granted, issued=issued, pending=pending, reason=Reason.ISSUED):
         wanted = issued_conditions(granted)
