@@ -1,6 +1,7 @@
 """What a device does: log in with its creds file, publish, subscribe, be refused, be cut off."""
 
 import asyncio
+import ssl
 import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable
@@ -53,8 +54,13 @@ class Connected:
 
 
 @asynccontextmanager
-async def connect_as(url: str, creds: str, *, inbox_prefix: str = "_INBOX") -> AsyncIterator[Connected]:
-    """Log in with a creds file; raises what nats-py raises where the server refuses."""
+async def connect_as(
+    url: str, creds: str, *, inbox_prefix: str = "_INBOX", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Connected]:
+    """Log in with a creds file; raises what nats-py raises where the server refuses.
+
+    With `tls` it insists on an encrypted connection, to a server that the context verifies.
+    """
     connected = Connected(Client())
 
     async def on_closed() -> None:
@@ -72,8 +78,12 @@ async def connect_as(url: str, creds: str, *, inbox_prefix: str = "_INBOX") -> A
                 url,
                 user_credentials=RawCredentials(creds),
                 allow_reconnect=False,
+                # Even so nats-py dials again where it cannot connect, for two minutes unless told otherwise.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 connect_timeout=_SECONDS,
                 inbox_prefix=inbox_prefix.encode(),
+                tls=tls,
                 closed_cb=on_closed,
                 error_cb=on_error,
             )
@@ -93,29 +103,29 @@ async def _close(client: Client) -> None:
         await asyncio.sleep(0)
 
 
-async def is_refused(url: str, creds: str) -> bool:
+async def is_refused(url: str, creds: str, *, tls: ssl.SSLContext | None = None) -> bool:
     """Try to log in, and tell whether the server refuses these credentials (and not merely fails to answer)."""
     try:
-        async with connect_as(url, creds) as connected:
+        async with connect_as(url, creds, tls=tls) as connected:
             await connected.client.flush(_SECONDS)
     except nats.errors.Error as error:
         return "uthorization" in str(error) or "uthentication" in str(error)
     return False
 
 
-async def is_accepted(url: str, creds: str) -> bool:
+async def is_accepted(url: str, creds: str, *, tls: ssl.SSLContext | None = None) -> bool:
     """Try to log in, and tell whether the server lets these credentials in; one that is not there does not."""
     try:
-        async with connect_as(url, creds) as connected:
+        async with connect_as(url, creds, tls=tls) as connected:
             await connected.client.flush(_SECONDS)
     except (OSError, nats.errors.Error):
         return False
     return True
 
 
-async def wait_accepted(url: str, creds: str, *, within: float = 10) -> None:
+async def wait_accepted(url: str, creds: str, *, within: float = 10, tls: ssl.SSLContext | None = None) -> None:
     """Wait until the server lets these credentials in."""
-    await wait_until_async(partial(is_accepted, url, creds), within=within)
+    await wait_until_async(partial(is_accepted, url, creds, tls=tls), within=within)
 
 
 async def wait_refused(url: str, creds: str, *, within: float = 10) -> None:

@@ -31,6 +31,11 @@ class NatsCluster:
         """The servers' addresses for NATS clients."""
         return [server.url for server in self.servers]
 
+    @property
+    def tls_urls(self) -> list[str]:
+        """The servers' addresses for NATS clients, where the client listener has TLS."""
+        return [server.tls_url for server in self.servers]
+
     def mount(self, files: Mapping[str, bytes]) -> None:
         """Give every server the same Secret."""
         for server in self.servers:

@@ -16,7 +16,7 @@ from testbed.nats_config import Ports, server_config
 from testbed.ports import Port
 from testbed.processes import Process
 
-_POD_PATH = b"/etc/nats-iotsec"
+_POD_PATH = "/etc/nats-iotsec"
 _RELOADED = "Reloaded server configuration"
 _RELOAD_REFUSED = "Failed to reload server configuration"
 
@@ -40,7 +40,8 @@ class NatsServer:
     Its addresses hold from the beginning, before it runs and through restarts. `mount` gives it the files of a Hub's
     `…-nats-config` Secret, without whose `server.conf` it cannot `start`. `interval` is how often full resolvers
     compare their accounts with each other; without `full_resolver` it takes no accounts from anybody. `routes` are the
-    cluster ports of all members of its cluster.
+    cluster ports of all members of its cluster `cluster_name`. Where asked it has a listener for leaf nodes, or a
+    gateway to one server of each of some other clusters.
     """
 
     def __init__(
@@ -52,6 +53,9 @@ class NatsServer:
         routes: Sequence[Port] = (),
         interval: str = "5s",
         full_resolver: bool = True,
+        cluster_name: str = "testbed",
+        leafnodes: bool = False,
+        gateways: Mapping[str, Port] | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.name = name
@@ -61,6 +65,9 @@ class NatsServer:
         self._routes = routes
         self._interval = interval
         self._full_resolver = full_resolver
+        self._cluster_name = cluster_name
+        self._leafnodes = leafnodes
+        self._gateways = gateways
         self._secret = self.directory / "iotsec"
         self._process: Process | None = None
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,6 +93,26 @@ class NatsServer:
         return f"{self.websocket_url}/mqtt"
 
     @property
+    def tls_url(self) -> str:
+        """For NATS clients, where the client listener has TLS; nats-py takes a `tls` context beside it."""
+        return f"tls://127.0.0.1:{self.ports.client}"
+
+    @property
+    def wss_url(self) -> str:
+        """For NATS clients that speak WebSocket with TLS."""
+        return f"wss://127.0.0.1:{self.ports.websocket}"
+
+    @property
+    def mqtts_url(self) -> str:
+        """For MQTT clients, with TLS."""
+        return f"mqtts://127.0.0.1:{self.ports.mqtt}"
+
+    @property
+    def mqtt_wss_url(self) -> str:
+        """For MQTT clients that speak WebSocket with TLS."""
+        return f"{self.wss_url}/mqtt"
+
+    @property
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.alive
@@ -95,16 +122,16 @@ class NatsServer:
         """Whether it passes the chart's startup probe: JetStream is there, in a cluster with a leader."""
         return self.monitor("/healthz").get("status") == "ok"
 
-    def mount(self, files: Mapping[str, bytes]) -> None:
+    def mount(self, files: Mapping[str, bytes], *, pod_path: str = _POD_PATH) -> None:
         """Make the mounted Secret's files these; as in a pod, the server learns of it by `reload` or a restart.
 
-        Their text may name files by the path they have in a pod, /etc/nats-iotsec/…
+        Their text may name files by the path they have in a pod, `pod_path`.
         """
-        here = str(self._secret).encode()
+        there, here = f"{pod_path.rstrip('/')}/".encode(), f"{self._secret}/".encode()
         mount(
             self._secret,
             {
-                name: content.replace(_POD_PATH, here) if name.endswith(".conf") else content
+                name: content.replace(there, here) if name.endswith(".conf") else content
                 for name, content in files.items()
             },
         )
@@ -193,5 +220,8 @@ class NatsServer:
                 interval=self._interval,
                 mounted=mounted,
                 full_resolver=self._full_resolver,
+                cluster_name=self._cluster_name,
+                leafnodes=self._leafnodes,
+                gateways=self._gateways,
             )
         )

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from testbed.control_plane import ControlPlane
+from testbed.ports import Port
 from testbed.processes import Process
 
 SERVICE_ACCOUNT = "iot-security-operator/iot-security-operator"
@@ -19,6 +20,7 @@ class Operator:
         self._log_level = log_level
         self.log = directory / "operator.log"
         """Everything it printed, of all its lives."""
+        self._metrics, self._revocation = Port(), Port()
         self._process: Process | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -28,8 +30,24 @@ class Operator:
         command: list[str | Path] = [Path(sys.prefix) / "bin" / "iotsec", "run", "--kubeconfig", kubeconfig]
         command += ["--log-level", self._log_level]
         self._process = Process.serving(
-            command, self.log, ready=lambda process: '"event": "started"' in process.output()
+            command,
+            self.log,
+            ready=lambda process: '"event": "started"' in process.output(),
+            environment={
+                "IOTSEC_METRICS": f"127.0.0.1:{self._metrics}",
+                "IOTSEC_REVOCATION": f"127.0.0.1:{self._revocation}",
+            },
         )
+
+    @property
+    def metrics_url(self) -> str:
+        """What Prometheus scrapes, while it runs."""
+        return f"http://127.0.0.1:{self._metrics}/metrics"
+
+    @property
+    def revocation_url(self) -> str:
+        """What a TLSPolicy's `spec.revocation.url` says; the same in all its lives."""
+        return f"http://127.0.0.1:{self._revocation}"
 
     def stop(self) -> None:
         """Stop it gracefully, if it runs."""

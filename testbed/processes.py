@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -43,9 +43,19 @@ class PortTakenError(ProcessFailedError):
 
 
 class Process:
-    """One run of a program as our child, its output appended to a log file; dies with us, even by SIGKILL."""
+    """One run of a program as our child, its output appended to a log file; dies with us, even by SIGKILL.
 
-    def __init__(self, command: Sequence[str | Path], log: Path, *, cwd: Path | None = None) -> None:
+    `environment` is what it is told beside our own.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        log: Path,
+        *,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = Path(command[0]).name
         self.log = log
         self._log_start = log.stat().st_size if log.exists() else 0
@@ -56,6 +66,7 @@ class Process:
                 lambda: subprocess.Popen(
                     bound,
                     cwd=cwd,
+                    env={**os.environ, **(environment or {})},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -71,10 +82,11 @@ class Process:
         *,
         ready: Callable[["Process"], bool],
         cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         within: float = 60,
     ) -> Self:
         """Start a server and return when it is ready; one that fails is not left behind."""
-        process = cls(command, log, cwd=cwd)
+        process = cls(command, log, cwd=cwd, environment=environment)
         try:
             process.wait_ready(ready, within=within)
         except BaseException:

@@ -16,6 +16,7 @@ _ROOTS = {
     **dict.fromkeys(("Secret", "ConfigMap"), "/api/v1"),
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet"), "/apis/apps/v1"),
 }
+_PLURALS = {"TLSPolicy": "tlspolicies"}
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -64,6 +65,10 @@ class User:
     def apply_client(self, name: str, hub: str = "plant", **spec: Any) -> Object:
         """Apply a Client of a Hub."""
         return self.apply("Client", name, {"hubRef": {"name": hub}, **spec})
+
+    def apply_tls_policy(self, name: str, hub: str = "plant", **spec: Any) -> Object:
+        """Apply a TLSPolicy of a Hub."""
+        return self.apply("TLSPolicy", name, {"hubRef": {"name": hub}, **spec})
 
     def get(self, kind: str, name: str) -> Object | None:
         """Return the object, or None where there is none."""
@@ -192,7 +197,8 @@ class User:
 
     def _path(self, kind: str, name: str) -> str:
         root = _ROOTS.get(kind, _OURS)
-        return f"{root}/namespaces/{self.namespace}/{kind.lower()}s/{name}"
+        plural = _PLURALS.get(kind, f"{kind.lower()}s")
+        return f"{root}/namespaces/{self.namespace}/{plural}/{name}"
 
 
 def _first(look: Callable[[], T | None], *, within: float, what: str) -> T:

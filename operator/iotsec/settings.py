@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from math import inf, nan
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+_LARGEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: an IP address and a TCP port."""
+
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,10 @@ class Settings:
     log_level: str = "INFO"
     liveness: str | None = None
     """URL to answer liveness probes at, e.g. ``http://0.0.0.0:8080/healthz``; ``None``: nowhere."""
+    metrics: Address | None = None
+    """Where Prometheus is answered; ``None``: nowhere."""
+    revocation: Address | None = None
+    """Where is told which certificates are revoked, as CRL and by OCSP; ``None``: nowhere."""
     writes_per_second: float = 50.0
     """API writes a second that work which can wait keeps within, together with all other work."""
     presence_writes: float = 10.0
@@ -47,6 +62,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         workers=int(_number(environment, "IOTSEC_WORKERS", default.workers, least=1)),
         log_level=level,
         liveness=environment.get("IOTSEC_LIVENESS") or None,
+        metrics=_address(environment, "IOTSEC_METRICS"),
+        revocation=_address(environment, "IOTSEC_REVOCATION"),
         # Work that can wait is given four fifths of it, and needs one write a second to come to an end.
         writes_per_second=_number(environment, "IOTSEC_WRITES_PER_SECOND", default.writes_per_second, least=2),
         presence_writes=_number(environment, "IOTSEC_PRESENCE_WRITES", default.presence_writes, least=0.1),
@@ -65,3 +82,25 @@ def _number(environment: Mapping[str, str], name: str, default: float, *, least:
     if not least <= found < inf:
         raise ValueError(f"{name} is {text!r}: write a number, {least} or more")
     return found
+
+
+def _address(environment: Mapping[str, str], name: str) -> Address | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    plain = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (_is_host(plain, bracketed=plain != host) and _is_port(port)):
+        raise ValueError(f"{name} is {text!r}: write an IP address and a port, such as 0.0.0.0:9090 or [::]:9090")
+    return Address(plain, int(port))
+
+
+def _is_host(text: str, *, bracketed: bool) -> bool:
+    try:
+        return (ip_address(text).version == 6) == bracketed  # noqa: PLR2004 - the versions of IP have these names
+    except ValueError:
+        return False
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < int(text) <= _LARGEST_PORT

@@ -1,6 +1,6 @@
 """All objects that are accepted and refused: held against both the parser and a real API server."""
 
-from api import accounts, identities, objects, roles, rotations
+from api import accounts, certificates, encryption, identities, objects, roles, rotations, tls_policies
 from api.objects import Json, Refused
 
 ACCEPTED: dict[str, Json] = {
@@ -9,6 +9,9 @@ ACCEPTED: dict[str, Json] = {
     **roles.ACCEPTED,
     **accounts.ACCEPTED,
     **rotations.ACCEPTED,
+    **encryption.ACCEPTED,
+    **certificates.ACCEPTED,
+    **tls_policies.ACCEPTED,
 }
 
 REFUSED: tuple[Refused, ...] = (
@@ -17,6 +20,9 @@ REFUSED: tuple[Refused, ...] = (
     *roles.REFUSED,
     *accounts.REFUSED,
     *rotations.REFUSED,
+    *encryption.REFUSED,
+    *certificates.REFUSED,
+    *tls_policies.REFUSED,
 )
 
 REFUSED_BY_LIMITS: tuple[Refused, ...] = (
@@ -25,4 +31,7 @@ REFUSED_BY_LIMITS: tuple[Refused, ...] = (
     *roles.REFUSED_BY_LIMITS,
     *accounts.REFUSED_BY_LIMITS,
     *rotations.REFUSED_BY_LIMITS,
+    *encryption.REFUSED_BY_LIMITS,
+    *certificates.REFUSED_BY_LIMITS,
+    *tls_policies.REFUSED_BY_LIMITS,
 )

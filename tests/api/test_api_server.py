@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from api.cases import ACCEPTED, REFUSED, REFUSED_BY_LIMITS
+from api.certificates import PRIVATE_KEY, REQUEST, certified
 from api.objects import Refused, client, device, hub, module
 from api.refusals import causes, refusal
+from api.tls_policies import policy
 from kstatus import kstatus
 from kubernetes.client import ApiException
 
@@ -46,7 +48,7 @@ def test_what_is_invalid_is_refused_with_its_message(kinds: Any, case: Refused) 
     assert "evaluat" not in str(found)
 
 
-@pytest.mark.parametrize("obj", [hub(), device(), module(), client()], ids=lambda obj: obj["kind"])
+@pytest.mark.parametrize("obj", [hub(), device(), module(), client(), policy()], ids=lambda obj: obj["kind"])
 def test_a_new_object_counts_as_in_progress(kinds: Any, namespace: str, obj: Json) -> None:
     created = kinds.create(obj, namespace)
     assert created["status"] == {"observedGeneration": -1}
@@ -67,7 +69,9 @@ def test_what_the_operator_would_write_is_accepted(kinds: Any, obj: Json) -> Non
 
 
 @pytest.mark.parametrize(
-    "obj", [hub(tls={}), device(certificate={}), module(clientId="a")], ids=lambda obj: obj["kind"]
+    "obj",
+    [hub(tls={}), device(attestation={}), module(clientId="a"), policy(issuers=[])],
+    ids=lambda obj: obj["kind"],
 )
 def test_a_field_of_no_meaning_is_refused_by_name(kinds: Any, obj: Json) -> None:
     with pytest.raises(ApiException) as caught:
@@ -82,8 +86,20 @@ PASSWORD = "hunter2"  # noqa: S105 -- nobody's
 
 @pytest.mark.parametrize(
     ("obj", "secret"),
-    [(device(publicKey=SEED), SEED), (hub(nats={"servers": [f"nats://u:{PASSWORD}@nats"]}), PASSWORD)],
-    ids=["a seed as public key", "a password in a URL"],
+    [
+        (device(publicKey=SEED), SEED),
+        (hub(nats={"servers": [f"nats://u:{PASSWORD}@nats"]}), PASSWORD),
+        (certified(csr=PRIVATE_KEY), "nobodys"),
+        (certified(csr=REQUEST + PRIVATE_KEY), "nobodys"),
+        (certified(csr=PRIVATE_KEY * 200), "nobodys"),
+    ],
+    ids=[
+        "a seed as public key",
+        "a password in a URL",
+        "a private key as request",
+        "a private key behind a request",
+        "private keys too many to be a request",
+    ],
 )
 def test_a_secret_in_the_wrong_place_is_not_printed_back(kinds: Any, obj: Json, secret: str) -> None:
     with pytest.raises(ApiException) as caught:

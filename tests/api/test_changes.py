@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
+from api.encryption import encrypted
 from api.identities import TRUST
 from api.objects import Json, client, device, hub, module
 from api.refusals import causes
 from api.statuses import STATUSES
+from api.tls_policies import policy
 from kubernetes.client import ApiException
 
 from iotsec.api.crd import KINDS
@@ -35,10 +37,39 @@ def test_identities_are_selected_by_their_hub(kinds: Any, namespace: str, plural
     assert [item["metadata"]["name"] for item in found["items"]] == ["b"]
 
 
-@pytest.mark.parametrize("obj", [hub(), device(), module(), client()], ids=lambda obj: obj["kind"])
+@pytest.mark.parametrize("obj", [hub(), device(), module(), client(), policy()], ids=lambda obj: obj["kind"])
 def test_a_status_reads_back_as_written(kinds: Any, namespace: str, obj: Json) -> None:
     written = kinds.create(obj, namespace) | {"status": STATUSES[obj["kind"]]}
     assert kinds.write_status(written) == written["status"]
+
+
+def test_a_policy_stays_with_its_hub(kinds: Any, namespace: str) -> None:
+    kinds.create(policy(), namespace)
+    with pytest.raises(ApiException) as caught:
+        kinds.merge("tlspolicies", namespace, "plant", {"spec": {"hubRef": {"name": "lab"}}})
+    assert "delete it and create another for another Hub" in causes(caught.value)["spec.hubRef"]
+    assert kinds.merge("tlspolicies", namespace, "plant", {"spec": {"mode": "Mutual"}})["spec"]["mode"] == "Mutual"
+
+
+def test_policies_are_selected_by_their_hub(kinds: Any, namespace: str) -> None:
+    kinds.create(policy("a"), namespace)
+    kinds.create(policy("b", hubRef={"name": "lab"}), namespace)
+    found = kinds.find("tlspolicies", namespace, field_selector="spec.hubRef.name=lab")
+    assert [item["metadata"]["name"] for item in found["items"]] == ["b"]
+
+
+def test_one_issuer_takes_the_place_of_another_in_one_merge(kinds: Any, namespace: str) -> None:
+    kinds.create(policy(issuer={"selfSigned": {}}), namespace)
+    issuer = {"selfSigned": None, "ca": {"secretName": "ours"}}
+    changed = kinds.merge("tlspolicies", namespace, "plant", {"spec": {"issuer": issuer}})
+    assert changed["spec"]["issuer"] == {"ca": {"secretName": "ours"}}
+
+
+def test_what_was_encrypted_stays_encrypted(kinds: Any, namespace: str) -> None:
+    kinds.create(encrypted(cipher="AES"), namespace)
+    with pytest.raises(ApiException) as caught:
+        kinds.merge("hubs", namespace, "plant", {"spec": {"nats": {"encryptionAtRest": None}}})
+    assert "cannot be read without its key" in causes(caught.value)["spec.nats.encryptionAtRest"]
 
 
 def test_a_hub_keeps_the_trust_root_it_made(kinds: Any, namespace: str) -> None:

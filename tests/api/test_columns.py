@@ -3,7 +3,8 @@
 from typing import Any
 
 from api.objects import client, device, hub, module
-from api.statuses import OF_A_HUB, OF_AN_IDENTITY
+from api.statuses import OF_A_HUB, OF_A_POLICY, OF_AN_IDENTITY
+from api.tls_policies import policy
 
 Json = dict[str, Any]
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -56,6 +57,22 @@ def test_a_table_shows_what_to_mount_for_a_hub(kinds: Any, namespace: str) -> No
         "Config": "plant-nats-config",
         "Age": "0s",
         "Operator": "O" + "A" * 55,
+        "Message": "The credentials work until 2999",
+    }
+
+
+def test_a_table_shows_when_a_hubs_ca_ends(kinds: Any, namespace: str) -> None:
+    created = kinds.create(policy(mode="Mutual"), namespace)
+    created["status"] = OF_A_POLICY
+    kinds.write_status(created)
+    assert table(kinds.find("tlspolicies", namespace, accept=TABLE)) == {
+        "Name": "plant",
+        "Ready": "True",
+        "Hub": "plant",
+        "Mode": "Mutual",
+        "CA-Expires": "2035-01-31T12:00:00Z",
+        "Age": "0s",
+        "Rotation": "Trust",
         "Message": "The credentials work until 2999",
     }
 

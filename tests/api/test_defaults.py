@@ -4,17 +4,28 @@ from datetime import timedelta
 
 import pytest
 from api.accounts import account, exporting, importing, selecting
+from api.encryption import encrypted
 from api.objects import client, device, hub, module
 from api.roles import publish, role
+from api.tls_policies import bundled, keyed, policy
 
-from iotsec.api.accounts import AccountNamespaces, Limits
+from iotsec.api.accounts import Limits, Namespaces
 from iotsec.api.client import Client
 from iotsec.api.device import Device
 from iotsec.api.hub import parse_hub
+from iotsec.api.listeners import LISTENERS, Listener
 from iotsec.api.module import Module
 from iotsec.api.roles import PRESET_NAMES
 from iotsec.api.rotation import HubRotation
+from iotsec.api.tls_policy import TLSPolicy
 from iotsec.decide.roles import PRESETS
+
+
+def test_a_hub_encrypts_nothing_at_rest_and_with_chacha_where_it_does() -> None:
+    assert parse_hub(hub()).spec.nats.encryption_at_rest is None
+    encryption = parse_hub(encrypted()).spec.nats.encryption_at_rest
+    assert encryption is not None
+    assert encryption.cipher == "ChaCha"
 
 
 def test_a_hub_makes_its_own_trust_root_and_watches_nobody() -> None:
@@ -25,7 +36,7 @@ def test_a_hub_makes_its_own_trust_root_and_watches_nobody() -> None:
 
 def test_an_account_is_for_the_hubs_namespace_with_every_role_and_no_limit() -> None:
     (only,) = parse_hub(account()).spec.accounts
-    assert only.namespaces == AccountNamespaces(from_="Same", selector=None)
+    assert only.namespaces == Namespaces(from_="Same", selector=None)
     assert (only.roles, only.own_permissions) == ((), "Allowed")
     assert only.limits == Limits()
     assert only.limits.wildcard_exports
@@ -117,3 +128,29 @@ def test_a_modules_workload_is_left_alone() -> None:
 
 def test_the_presets_that_accounts_may_list_are_those_there_are() -> None:
     assert set(PRESETS) == set(PRESET_NAMES)
+
+
+def test_a_policy_is_for_certificates_of_the_servers_by_a_ca_of_the_hubs_own() -> None:
+    spec = TLSPolicy.parse(policy()).spec
+    assert spec.mode == "ServerOnly"
+    assert spec.issuer.self_signed is not None
+    assert [spec.listeners.of(name) for name in LISTENERS] == [Listener()] * 6
+    assert spec.ca_rotation.retire == "AfterConvergence"
+    assert (spec.trust_bundle.config_map, spec.revocation) == (None, None)
+
+
+def test_the_bundle_is_for_the_hubs_namespace_where_a_configmap_is_asked_for() -> None:
+    config_map = TLSPolicy.parse(bundled()).spec.trust_bundle.config_map
+    assert config_map is not None
+    assert (config_map.name, config_map.key, config_map.namespaces.from_) == (None, "ca.crt", "Same")
+
+
+@pytest.mark.parametrize(("algorithm", "size"), [("ECDSA", 256), ("RSA", 2048), ("Ed25519", 0)])
+def test_a_key_has_the_size_that_is_good_enough(algorithm: str, size: int) -> None:
+    key = TLSPolicy.parse(keyed(algorithm=algorithm)).spec.certificates.private_key
+    assert (key.effective_size, key.rotation_policy) == (size, "Always")
+
+
+def test_an_identity_has_a_certificate_of_its_name_and_a_key_of_ours() -> None:
+    certificate = Device.checked(device()).spec.certificate
+    assert (certificate.dns_names, certificate.csr, certificate.secret_name) == ((), None, None)

@@ -7,21 +7,29 @@ import pytest
 from api.cases import ACCEPTED, REFUSED, REFUSED_BY_LIMITS
 from api.objects import Refused, client, device, hub, module
 from api.statuses import STATUSES
+from api.tls_policies import policy
 from pydantic import ValidationError
 
-from iotsec.api.accounts import Account, AccountNamespaces
+from iotsec.api.accounts import Account, Namespaces
 from iotsec.api.client import Client
 from iotsec.api.device import Device, DeviceStatus
 from iotsec.api.hub import Hub, parse_hub
 from iotsec.api.identity import Identity
 from iotsec.api.model import SpecError
 from iotsec.api.module import Module
+from iotsec.api.tls_policy import TLSPolicy
 
 IDENTITIES: dict[str, type[Identity]] = {"Device": Device, "Module": Module, "Client": Client}
 
 
-def parse(obj: dict[str, Any]) -> Hub | Identity:
-    return parse_hub(obj) if obj["kind"] == "Hub" else IDENTITIES[obj["kind"]].checked(obj)
+def parse(obj: dict[str, Any]) -> Hub | Identity | TLSPolicy:
+    match obj["kind"]:
+        case "Hub":
+            return parse_hub(obj)
+        case "TLSPolicy":
+            return TLSPolicy.parse(obj)
+        case kind:
+            return IDENTITIES[kind].checked(obj)
 
 
 @pytest.mark.parametrize("obj", ACCEPTED.values(), ids=ACCEPTED)
@@ -69,7 +77,7 @@ def test_a_hub_without_accounts_has_one_for_its_own_namespace() -> None:
 
 def test_accounts_are_as_written_and_in_order() -> None:
     accounts = parse_hub(hub(accounts=[{"name": "b", "namespaces": {"from": "All"}}, {"name": "a"}])).spec.accounts
-    assert accounts == (Account(name="b", namespaces=AccountNamespaces(from_="All")), Account(name="a"))
+    assert accounts == (Account(name="b", namespaces=Namespaces(from_="All")), Account(name="a"))
 
 
 def test_a_device_has_its_name_for_all_it_does_not_say() -> None:
@@ -138,7 +146,7 @@ def test_what_is_written_back_says_the_same(obj: dict[str, Any]) -> None:
     assert type(parsed).parse(parsed.to_json()) == parsed
 
 
-@pytest.mark.parametrize("obj", [hub(), device(), module(), client()], ids=lambda obj: obj["kind"])
+@pytest.mark.parametrize("obj", [hub(), device(), module(), client(), policy()], ids=lambda obj: obj["kind"])
 def test_a_status_is_read_and_written_as_it_is(obj: dict[str, Any]) -> None:
     status = STATUSES[obj["kind"]]
     assert parse(obj | {"status": status}).status.to_json() == status
@@ -152,7 +160,7 @@ def test_times_are_written_as_the_api_writes_them() -> None:
 
 
 def test_fields_of_a_newer_release_are_ignored() -> None:
-    assert Device.checked(device(certificate={"dnsNames": ["a"]})) == Device.checked(device())
+    assert Device.checked(device(attestation={"by": "tpm"})) == Device.checked(device())
 
 
 def test_the_names_of_the_models_are_no_names_of_the_api() -> None:

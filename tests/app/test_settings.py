@@ -3,7 +3,7 @@
 import pytest
 
 from iotsec import cli
-from iotsec.settings import Settings, from_environment
+from iotsec.settings import Address, Settings, from_environment
 
 
 def test_what_is_not_set_or_empty_has_its_default() -> None:
@@ -17,6 +17,8 @@ def test_every_variable_sets_what_it_is_for() -> None:
         "IOTSEC_WORKERS": "4",
         "IOTSEC_LOG_LEVEL": "debug",
         "IOTSEC_LIVENESS": "http://0.0.0.0:8080/healthz",
+        "IOTSEC_METRICS": "0.0.0.0:9090",
+        "IOTSEC_REVOCATION": "[::]:8085",
         "IOTSEC_WRITES_PER_SECOND": "20",
         "IOTSEC_PRESENCE_WRITES": "0.5",
         "POD_NAME": "iotsec-0",
@@ -27,6 +29,8 @@ def test_every_variable_sets_what_it_is_for() -> None:
         workers=4,
         log_level="DEBUG",
         liveness="http://0.0.0.0:8080/healthz",
+        metrics=Address("0.0.0.0", 9090),  # noqa: S104 - in a pod, whose network policy says who may ask
+        revocation=Address("::", 8085),
         writes_per_second=20,
         presence_writes=0.5,
         instance="iotsec-0",
@@ -37,6 +41,15 @@ def test_every_variable_sets_what_it_is_for() -> None:
 @pytest.mark.parametrize("name", ["IOTSEC_WORKERS", "IOTSEC_WRITES_PER_SECOND", "IOTSEC_PRESENCE_WRITES"])
 def test_a_number_nothing_could_work_with_is_refused(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is '{value}': write a number"):
+        from_environment({name: value})
+
+
+@pytest.mark.parametrize(
+    "value", ["9090", ":9090", "localhost:9090", "::1:9090", "[::1]", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:²"]
+)
+@pytest.mark.parametrize("name", ["IOTSEC_METRICS", "IOTSEC_REVOCATION"])
+def test_an_address_nothing_could_listen_at_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is .*: write an IP address and a port, such as"):
         from_environment({name: value})
 
 

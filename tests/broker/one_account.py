@@ -28,7 +28,7 @@ class Trust:
     signer: SigningKey = field(default_factory=lambda: new_key(KeyType.ACCOUNT))
     issued_at: int = field(default_factory=lambda: int(time.time()))
 
-    def config(self) -> dict[str, bytes]:
+    def config(self, *, tls: str = "", metadata: str = "") -> dict[str, bytes]:
         """What a server mounts."""
         claims = OperatorClaims(
             signing_keys=(self.operator_signing.public,),
@@ -37,7 +37,13 @@ class Trust:
         )
         operator = jwt.encode(claims, self.operator, subject=self.operator.public, issued_at=self.issued_at)
         system = self.account_jwt(self.system, self.system_signing)
-        conf = server_conf(operator_jwt=operator, system_account=self.system.public, system_account_jwt=system)
+        conf = server_conf(
+            operator_jwt=operator,
+            system_account=self.system.public,
+            system_account_jwt=system,
+            tls=tls,
+            metadata=metadata,
+        )
         return {"server.conf": conf.encode()}
 
     def account_jwt(self, account: SigningKey, signer: SigningKey) -> str:

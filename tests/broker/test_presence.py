@@ -76,7 +76,7 @@ async def test_a_reload_of_the_configuration_is_no_news(trust: Trust, server: Na
 async def test_who_was_there_before_is_read_page_by_page(
     trust: Trust, server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iotsec.broker.presence._PAGE", 2)
+    monkeypatch.setattr("iotsec.broker.connection_list._PAGE", 2)
     devices = [new_key(KeyType.USER) for _ in range(5)]
     async with watching(trust, server) as watch, AsyncExitStack() as stack:
         for device in devices:

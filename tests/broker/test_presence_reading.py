@@ -91,7 +91,7 @@ async def test_who_comes_while_the_list_is_on_its_way_stays(server: Server) -> N
 async def test_nobody_is_missed_who_moves_up_a_page_because_others_leave(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iotsec.broker.presence._PAGE", 4)
+    monkeypatch.setattr("iotsec.broker.connection_list._PAGE", 4)
     server.open = [0, 1, 2, 3, 4, 5, 6, 7]
     leaving = iter([(), (0, 1)])
 

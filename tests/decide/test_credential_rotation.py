@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from decide.key_material import user_key
-from decide.world import Token, World, ready
+from decide.user_tokens import Token
+from decide.world import World, ready
 
 from iotsec.decide.times import rfc3339
 

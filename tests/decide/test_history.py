@@ -3,7 +3,8 @@
 from typing import Any
 
 from decide.key_material import user_key
-from decide.world import Token, World
+from decide.user_tokens import Token
+from decide.world import World
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from decide.encrypted_world import EncryptedWorld, authority
 from decide.world import World
 
 from iotsec.decide.adoption import AdoptedAccount
 from iotsec.decide.ledger import Revocation
+from iotsec.decide.revoked_certificates import RevokedCertificate, RevokedCertificates
 from iotsec.decide.views import HubView
 
 
@@ -34,3 +36,27 @@ def test_a_revocation_of_ours_concerns_only_who_asked_for_it(issued: World) -> N
 
     assert issued.view() != before
     assert not issued.view().grants_otherwise_than(before)
+
+
+def test_another_trust_bundle_and_another_ca_concern_everybody() -> None:
+    plant = EncryptedWorld()
+    before, (first, second) = plant.view(), (authority(1), authority(2))
+
+    plant.trust(first, second, use=first)
+    both = plant.view()
+    plant.trust(first, second, use=second)
+
+    assert both.grants_otherwise_than(before)
+    assert plant.view().grants_otherwise_than(both)
+    assert World().view().grants_otherwise_than(plant.view()), "so does a policy that goes"
+
+
+def test_a_certificate_that_ended_concerns_only_who_waits_for_that() -> None:
+    plant = EncryptedWorld()
+    before = plant.view()
+
+    ended = RevokedCertificate(7, "ab", plant.now, plant.now + 9)
+    plant.encrypt(revoked=RevokedCertificates().with_revoked([ended], now=plant.now))
+
+    assert plant.view() != before
+    assert not plant.view().grants_otherwise_than(before)

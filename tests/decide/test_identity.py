@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from decide.world import NAMESPACE, NOW, UID, World, as_object, decide, ready
+from decide.world import NAMESPACE, UID, World, as_object, decide, ready
 from kstatus import faults, kstatus
 
 from iotsec.decide.identity import plan_identity
@@ -41,7 +41,7 @@ def test_deletion_needs_no_readable_spec(issued: World) -> None:
     identity = issued.identity()
     broken = Declared(**{f: getattr(identity, f) for f in Declared.__slots__ if f != "fault"}, fault="spec: nonsense")
 
-    plan = plan_identity(broken, issued.view(), issued.observed(), now=NOW, entropy=issued.entropy.__next__)
+    plan = plan_identity(broken, issued.view(), issued.observed(), **issued.given())
 
     assert [r.key for r in plan.revoke] == [issued.tokens[-1].key]
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from decide.world import NOW, World
 
-from iotsec.decide.identity import Plan, plan_orphan
+from iotsec.decide.ending import plan_orphan
+from iotsec.decide.plan import Plan
 from iotsec.decide.secrets import facts_of
 
 

@@ -19,7 +19,7 @@ def test_a_spec_that_cannot_be_read_is_told_and_changes_nothing(issued: World) -
     identity = issued.identity()
     broken = Declared(**{f: getattr(identity, f) for f in Declared.__slots__ if f != "fault"}, fault="spec.role: ?")
 
-    plan = plan_identity(broken, issued.view(), issued.observed(), now=NOW, entropy=issued.entropy.__next__)
+    plan = plan_identity(broken, issued.view(), issued.observed(), **issued.given())
 
     assert ready(plan.status or {}) == ("False", "InvalidSpec")
     assert (plan.revoke, plan.drop, plan.write, plan.settled) == ((), (), None, True)
@@ -139,7 +139,7 @@ def test_what_no_server_ever_heard_of_needs_only_to_be_written_down_to_be_refuse
 def test_a_reserved_name_is_refused_also_where_admission_let_it_pass(world: World) -> None:
     identity = replace(world.identity(), id="event")
 
-    plan = plan_identity(identity, world.view(), Observed(), now=NOW, entropy=world.entropy.__next__)
+    plan = plan_identity(identity, world.view(), Observed(), **world.given())
 
     assert ready(plan.status or {}) == ("False", "InvalidId")
     assert plan.write is None

@@ -7,8 +7,9 @@ from decide.world import World, ready
 
 from iotsec.api.hub import HubSpec
 from iotsec.decide.definition import definition, former_roles
-from iotsec.decide.identity import Plan, plan_identity
+from iotsec.decide.identity import plan_identity
 from iotsec.decide.ledger import Ledger
+from iotsec.decide.plan import Plan
 from iotsec.decide.roles import role_limits
 from iotsec.decide.views import HubView
 from iotsec.nats import jwt
@@ -42,7 +43,7 @@ def without_role(world: World) -> HubView:
 
 def plan(world: World, hub: HubView) -> Plan:
     world.watch()
-    return plan_identity(world.identity(), hub, world.observed(), now=world.now, entropy=world.entropy.__next__)
+    return plan_identity(world.identity(), hub, world.observed(), **world.given())
 
 
 def test_who_has_it_is_told_nothing_and_renewed_in_time(gateway: World) -> None:

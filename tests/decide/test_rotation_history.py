@@ -3,13 +3,14 @@
 from typing import Any
 
 from decide.test_history import History
-from decide.world import Token, World
+from decide.user_tokens import Token
+from decide.world import World
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from iotsec.decide import names
-from iotsec.decide.identity import Plan
+from iotsec.decide.plan import Plan
 
 _ROTATIONS: list[dict[str, Any] | None] = [
     None,

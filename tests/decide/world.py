@@ -5,42 +5,30 @@ It is as unkind as the real one: writes can stop after any effect, the servers c
 
 import copy
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from decide.key_material import account_keys, numbered_entropy, signers
 from decide.secret_store import Object, Secrets
+from decide.user_tokens import Token, read_token
 
 from iotsec.api.device import DeviceSpec
 from iotsec.api.hub import HubSpec
 from iotsec.decide import names
-from iotsec.decide.identity import Plan, plan_identity
+from iotsec.decide.identity import plan_identity
 from iotsec.decide.ledger import Ledger, Revocation, with_revocations
+from iotsec.decide.plan import Plan
 from iotsec.decide.roles import role_limits
+from iotsec.decide.secrets import SecretFacts, SecretWrite
 from iotsec.decide.views import AccountView, Contents, HubView, Identity, Observed, Rival
 from iotsec.kube.secret_cache import SecretCache
-from iotsec.nats import jwt
-from iotsec.nats.claims import UserClaims
+from iotsec.x509.keys import generate
 
 NAMESPACE, NAME, UID = "iot", "weather-01", "5f3c9b1e-0000-4000-8000-000000000001"
 NOW = 1_800_000_000
 HUB = "iot/plant"
-
-
-@dataclass(frozen=True)
-class Token:
-    """A JWT that was once written into a Secret."""
-
-    account: str
-    key: str
-    name: str
-    issued_at: int
-    expires_at: int
-    digest: str
-    """Of what it grants."""
-    token: str = field(repr=False)
 
 
 class World:
@@ -110,6 +98,10 @@ class World:
     def observed(self) -> Observed:
         return Observed(secrets=self.cache.owned_by(NAMESPACE, UID), id_rival=self.rival)
 
+    def given(self) -> dict[str, Any]:
+        """What a decision is given beside what it is about: the time, and chance."""
+        return {"now": self.now, "entropy": self.entropy.__next__, "make_key": generate}
+
     def watch(self) -> None:
         """Tell the cache all there is, as the watch does sooner or later."""
         for name in [f.name for f in self.cache]:
@@ -127,18 +119,29 @@ class World:
     def plan(self) -> Plan:
         """The plan, with the Secret read where it asks for that."""
         observed = self.observed()
-        for _ in range(2):
-            plan = plan_identity(self.identity(), self.view(), observed, now=self.now, entropy=self.entropy.__next__)
-            if plan.read_secret is None:
+        for _ in range(4):
+            plan = plan_identity(self.identity(), self.view(), observed, **self.given())
+            if plan.read_secret is not None:
+                observed = replace(observed, contents=self._read(plan.read_secret.name))
+            elif plan.read_certificate is not None:
+                observed = replace(observed, certificate_contents=self._read(plan.read_certificate.name))
+            elif plan.awaits_turn:
+                observed = replace(observed, has_turn=True)
+            else:
                 return plan
-            found = self.secrets.objects[plan.read_secret.name]
-            observed = replace(observed, contents=Contents(copy.deepcopy(found)))
         raise AssertionError("a Secret was asked for twice")
+
+    def _read(self, name: str) -> Contents:
+        return Contents(copy.deepcopy(self.secrets.objects[name]))
 
     def carry_out(self, plan: Plan, effects: int = 99) -> None:
         """Carry out a plan, or only the first few of its effects: then the power was cut."""
-        for effect in [self._write, self._drop, self._revoke, self._tell][:effects]:
+        for effect in self.effects()[:effects]:
             effect(plan)
+
+    def effects(self) -> list[Callable[[Plan], None]]:
+        """What carrying out a plan is, in this order."""
+        return [self._write, self._drop, self._revoke, self._tell]
 
     def reconcile(self, effects: int = 99) -> Plan:
         self.watch()
@@ -151,13 +154,18 @@ class World:
             return
         manifest = plan.write.manifest
         assert manifest.issued is not None
-        self.tokens.append(_token(manifest.data, manifest.issued.digest))
-        if plan.write.replaces is not None:
-            self.secrets.patch(manifest.name, manifest.to_patch(replaces=plan.write.replaces))
+        self.tokens.append(read_token(manifest.data, manifest.issued.digest))
+        self._put(plan.write, plan.drop)
+
+    def _put(self, write: SecretWrite, drop: Iterable[SecretFacts]) -> None:
+        manifest = write.manifest
+        if write.replaces is not None:
+            self.secrets.patch(manifest.name, manifest.to_patch(replaces=write.replaces))
         elif not self.secrets.create(manifest.to_object()):
-            for facts in plan.drop:
+            for facts in drop:
                 if facts.name == manifest.name:
                     self.secrets.finalize(facts.name, facts.uid)
+                    self.secrets.delete(facts.name)
             if not self.secrets.create(manifest.to_object()):
                 raise RuntimeError("conflict")
         self.cache.wrote(copy.deepcopy(self.secrets.objects[manifest.name]["metadata"]))
@@ -252,16 +260,6 @@ class World:
         return token.expires_at > self.now and (ledger is None or ledger.revoked_at(token.key) < token.issued_at)
 
 
-def _token(data: Mapping[str, bytes], digest: str) -> Token:
-    text = data[names.USER_JWT_KEY].decode()
-    found = jwt.decode(text, verify=False)
-    assert isinstance(found.claims, UserClaims)
-    assert found.expires_at is not None
-    return Token(
-        found.claims.issuer_account, found.subject, found.name, found.issued_at, found.expires_at, digest, text
-    )
-
-
 def ready(status: Mapping[str, Any]) -> tuple[str, str]:
     """Ready's status and reason."""
     return next((c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "Ready")
@@ -271,7 +269,7 @@ def decide(world: World, *, hub: HubView | None = None, **observed: Any) -> Plan
     """Plan for a Hub that is not as the world has it, or with something else in view."""
     world.watch()
     seen = replace(world.observed(), **observed)
-    return plan_identity(world.identity(), hub, seen, now=world.now, entropy=world.entropy.__next__)
+    return plan_identity(world.identity(), hub, seen, **world.given())
 
 
 def as_object(world: World, plan: Plan | None = None) -> dict[str, Any]:

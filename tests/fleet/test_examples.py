@@ -1,5 +1,10 @@
 """Every manifest of the examples is applied as it stands, and does what it says."""
 
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,18 +12,41 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from broker.storing_server import PLAIN, environment, files_with, readable, store
 from fleet.conftest import ROOT, Site
+from fleet.encrypted import client_context
+from fleet.key_holder import KeyHolder
 from fleet.test_mqtt import login
 
+from iotsec.x509.certificate import read_certificate
 from testbed.apply import apply
+from testbed.cert_manager import CertManager
 from testbed.clients import Connected, connect_as, is_accepted, is_refused
+from testbed.control_plane import ControlPlane
+from testbed.crds import cert_manager_crds
+from testbed.handshakes import shake_hands
+from testbed.issuer import Issuer
 from testbed.mqtt_client import connect_mqtt, is_accepted_mqtt
 from testbed.nats_server import NatsServer
 from testbed.operator import Operator
 from testbed.user import Object, User, condition_of
 
 EXAMPLES = ROOT / "examples"
-HERE = {"quickstart", "clients", "modules", "roles", "rotation", "key-rotation", "mqtt", "presence"}
+OPENSSL = shutil.which("openssl") or "openssl"
+HERE = {
+    "encryption-at-rest",
+    "quickstart",
+    "clients",
+    "modules",
+    "roles",
+    "rotation",
+    "key-rotation",
+    "mqtt",
+    "presence",
+    "tls-dev",
+    "tls-staging",
+    "tls-production",
+}
 ELSEWHERE = {"accounts", "existing-trust"}
 """They have tests of their own."""
 
@@ -32,9 +60,12 @@ class Example:
     def apply(self, folder: str) -> Site:
         """Apply the Hub, start its server, apply the rest, and wait until all of it is Ready."""
         objects = [thing for file in sorted((EXAMPLES / folder).glob("*.yaml")) for thing in self._objects(file)]
-        self._apply([thing for thing in objects if thing["kind"] == "Hub"])
+        self._apply([thing for thing in objects if thing["kind"] in {"Hub", "Issuer", "TLSPolicy"}])
+        if any(thing["kind"] == "TLSPolicy" for thing in objects):
+            self._user.wait_for("Secret", "plant-nats-config", lambda s: any(n.endswith(".key") for n in s["data"]))
         self._server.mount(self._user.wait_secret("plant-nats-config"))
-        self._server.start()
+        with environment(self._user.secret("plant-jetstream-key") or {}):
+            self._server.start()
         self._user.wait_ready("Hub", "plant")
         self._apply(objects)
         for thing in objects:
@@ -43,7 +74,10 @@ class Example:
         return Site(self._user, self._server)
 
     def _objects(self, file: Path) -> list[Object]:
-        return [thing for thing in yaml.safe_load_all(file.read_text()) if thing["kind"] != "Namespace"]
+        found = list(yaml.safe_load_all(file.read_text()))
+        for labels in (thing["metadata"].get("labels") for thing in found if thing["kind"] == "Namespace"):
+            self._user.label_namespace(labels or {})
+        return [thing for thing in found if thing["kind"] != "Namespace"]
 
     def _apply(self, objects: list[dict[str, Any]]) -> None:
         for thing in objects:
@@ -166,6 +200,21 @@ async def test_another_signing_key_comes_beside_the_one_in_use(example: Example)
     assert await is_accepted(site.url, site.user.creds("weather-01"))
 
 
+async def test_what_is_stored_cannot_be_read_on_the_volume(example: Example) -> None:
+    site = example.apply("encryption-at-rest")
+    member = KeyHolder(site.user).user_creds()
+
+    await store(site.server, member, 20)
+    site.server.stop()
+
+    assert files_with(site.server, PLAIN) == []
+    with environment(site.user.wait_secret("plant-jetstream-key")):
+        site.server.start()
+    assert await readable(site.server, member) == 20
+    hub = site.user.wait_for("Hub", "plant", lambda hub: hub["status"]["encryptionAtRest"]["phase"] == "Active")
+    assert hub["status"]["encryptionAtRest"]["cipher"] == "AES"
+
+
 async def test_statuses_say_who_is_connected_and_who_was_refused(example: Example) -> None:
     site = example.apply("presence")
     former = site.user.creds("door-01")
@@ -198,3 +247,66 @@ async def test_mqtt_and_websocket_devices_connect_in_their_own_ways(example: Exa
     assert await is_refused(site.url, panel)
     async with connect_as(server.websocket_url, panel) as page:
         assert await reaches(page, publish={"device.panel-01.touched": True}, subscribe={"thermometer-01.>": False})
+
+
+async def test_one_policy_encrypts_every_listener(example: Example) -> None:
+    site = example.apply("tls-dev")
+    secret = site.user.wait_secret("weather-01-device-creds")
+
+    context = client_context(secret["ca.crt"])
+    creds = secret["nats.creds"].decode()
+    for url in (site.server.tls_url, site.server.wss_url):
+        assert await is_accepted(url, creds, tls=context)
+        assert not await is_accepted(url, creds), "whoever does not know the CA"
+    assert (await shake_hands(site.server.ports.mqtt.number, context, nats=False)).accepted
+    assert "localhost" in read_certificate(site.user.wait_secret("plant-server-tls")["tls.crt"]).names.dns_names
+
+
+def written_ca(directory: Path) -> dict[str, bytes]:
+    """The CA that is made by the command the example says."""
+    text = (EXAMPLES / "tls-staging" / "tls.yaml").read_text()
+    command = re.search(r"^#   openssl (.+)\n((?:#     .+\n)*)", text, re.MULTILINE)
+    assert command is not None
+    arguments = shlex.split(command[1] + command[2].replace("#", " "))
+    subprocess.run([OPENSSL, *arguments], cwd=directory, check=True, capture_output=True)
+    return {"tls.crt": (directory / "ca.crt").read_bytes(), "tls.key": (directory / "ca.key").read_bytes()}
+
+
+async def test_a_ca_of_ones_own_signs_for_servers_and_devices(example: Example, user: User, tmp_path: Path) -> None:
+    ca = written_ca(tmp_path)
+    user.create("Secret", "nats-root", type="kubernetes.io/tls", stringData={k: v.decode() for k, v in ca.items()})
+
+    site = example.apply("tls-staging")
+
+    gateway, creds = site.user.wait_secret("gateway-01-device-tls"), site.user.creds("gateway-01")
+    assert gateway["ca.crt"].strip() == ca["tls.crt"].strip()
+    assert read_certificate(gateway["tls.crt"]).names.dns_names == ("gateway-01.hall-3.example.com",)
+    own = client_context(gateway["ca.crt"], gateway, directory=tmp_path / "gateway-01")
+    assert await is_accepted(site.url, creds, tls=own)
+    assert not await is_accepted(site.url, creds, tls=client_context(gateway["ca.crt"]))
+    kept = site.user.wait_secret("plant-ca")
+    assert not any(b"PRIVATE KEY" in text for text in kept.values())
+
+
+@pytest.fixture
+def issuer(plane: ControlPlane, user: User) -> Iterator[Issuer]:
+    plane.apply(*cert_manager_crds())
+    with CertManager(plane.api) as cert_manager:
+        yield cert_manager.issuer("fleet", user.namespace)
+
+
+async def test_cert_manager_signs_and_certificates_are_renewed_in_windows(
+    issuer: Issuer, example: Example, tmp_path: Path
+) -> None:
+    site = example.apply("tls-production")
+
+    pair, creds = site.user.wait_secret("weather-01-device-tls"), site.user.creds("weather-01")
+    own = client_context(issuer.root.pem, pair, directory=tmp_path / "weather-01")
+    assert await is_accepted(site.url, creds, tls=own)
+    assert not await is_accepted(site.url, creds, tls=client_context(issuer.root.pem))
+    assert await is_accepted(site.server.wss_url, creds, tls=client_context(issuer.root.pem))
+    status = site.user.wait_ready("Device", "weather-01")["status"]["certificate"]
+    due = datetime.fromisoformat(status["renewalTime"]).astimezone(ZoneInfo("Europe/Berlin"))
+    assert (due.strftime("%a"), due.hour in range(2, 6)) == ("Sun", True)
+    bundle = site.user.wait_for("ConfigMap", "nats-ca", lambda found: "ca.crt" in found["data"])
+    assert bundle["data"]["ca.crt"].encode() == issuer.root.pem

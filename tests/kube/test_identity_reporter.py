@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iotsec.decide.identity import Plan
+from iotsec.decide.plan import Plan
 from iotsec.decide.views import Declared
 from iotsec.kube.errors import ApiError
 from iotsec.kube.identity_cache import IdentityCache

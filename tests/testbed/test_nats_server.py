@@ -1,5 +1,7 @@
 import socket
+import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -7,7 +9,9 @@ import pytest
 from testbed.certificates import Authority
 from testbed.mounts import mount
 from testbed.nats_cluster import NatsCluster
+from testbed.nats_config import Ports
 from testbed.nats_server import ConfigRefusedError, NatsServer, validate
+from testbed.waiting import wait_until
 
 ANONYMOUS = b"CONNECT {}\r\nPING\r\n"
 
@@ -87,6 +91,43 @@ def test_files_may_be_named_as_in_a_pod(tmp_path: Path, secret: dict[str, bytes]
         server.mount(secret | pair | {"server.conf": secret["server.conf"] + tls})
         server.start()
         assert server.monitor("/varz")["tls_required"]
+
+
+async def test_with_tls_each_listener_is_reached_by_its_url(tmp_path: Path, secret: dict[str, bytes]) -> None:
+    authority = Authority.create(tmp_path)
+    files = authority.issue("nats-0")
+    tls = b"\ntls { cert_file: /etc/nats-iotsec/tls.crt, key_file: /etc/nats-iotsec/tls.key }\n"
+    pair = {"tls.crt": files.certificate.read_bytes(), "tls.key": files.key.read_bytes()}
+    confs = {"server.conf": secret["server.conf"] + tls, "websocket.conf": tls, "mqtt.conf": tls}
+    context = ssl.create_default_context(cafile=authority.path)
+    with NatsServer(tmp_path / "nats") as server:
+        server.mount(secret | pair | confs)
+        server.start()
+        async with aiohttp.ClientSession() as session, session.ws_connect(server.wss_url, ssl=context) as client:
+            assert b'"tls_required":true' in await client.receive_bytes()
+        mqtt = urlsplit(server.mqtts_url)
+        with (
+            socket.create_connection((mqtt.hostname, mqtt.port)) as connection,
+            context.wrap_socket(connection, server_hostname=mqtt.hostname) as secured,
+        ):
+            assert secured.version() == "TLSv1.3"
+
+
+def test_clusters_find_each_other_by_their_gateways(tmp_path: Path, secret: dict[str, bytes]) -> None:
+    places = {name: Ports() for name in ("east", "west")}
+    gateways = {name: ports.gateway for name, ports in places.items()}
+    east, west = (
+        NatsServer(
+            tmp_path / name, name=name, ports=ports, routes=[ports.cluster], cluster_name=name, gateways=gateways
+        )
+        for name, ports in places.items()
+    )
+    with east, west:
+        for server in (east, west):
+            server.mount(secret | {"gateway.conf": b""})
+            server.start()
+
+        assert wait_until(lambda: set(east.monitor("/gatewayz").get("outbound_gateways", ())) == {"west"})
 
 
 def test_a_mount_holds_exactly_its_files(tmp_path: Path) -> None:

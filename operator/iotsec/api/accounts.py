@@ -79,8 +79,8 @@ class LabelSelector(Model):
 _SELECTOR = "write a selector where from is Selector, and only there"
 
 
-class AccountNamespaces(Model):
-    """Which namespaces may use an account."""
+class Namespaces(Model):
+    """A choice of namespaces."""
 
     cel_rules = (
         Rule(
@@ -95,10 +95,10 @@ class AccountNamespaces(Model):
         alias="from",
         description="Same: the Hub's own namespace, the default; All: every namespace; Selector: by their labels.",
     )
-    selector: LabelSelector | None = Field(default=None, description="Labels of the namespaces that may.")
+    selector: LabelSelector | None = Field(default=None, description="Labels of the namespaces meant.")
 
     @model_validator(mode="after")
-    def _selects_where_it_says_so(self) -> "AccountNamespaces":
+    def _selects_where_it_says_so(self) -> "Namespaces":
         if (self.from_ == "Selector") != (self.selector is not None):
             raise ValueError(_SELECTOR)
         return self
@@ -207,8 +207,8 @@ class Account(Model):
 
     name: AccountName = Field(description="Name of the account.")
     description: Annotated[str, Text(256)] = Field(default="", description="What it is for; servers never see it.")
-    namespaces: AccountNamespaces = Field(
-        default=AccountNamespaces(), description="Namespaces whose identities may be in the account."
+    namespaces: Namespaces = Field(
+        default=Namespaces(), description="Namespaces whose identities may be in the account."
     )
     roles: Annotated[tuple[RoleName, ...], Items(64, min_items=1, kind="set")] = Field(
         default=(), description="Roles that identities in the account may have; every role by default."

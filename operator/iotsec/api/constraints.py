@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.alias_generators import to_snake
 from pydantic_core import CoreSchema, core_schema
 
 Node = dict[str, Any]
@@ -114,7 +115,7 @@ class Items:
     def _refuse_repeats(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         seen: set[Hashable] = set()
         for item in items:
-            value = getattr(item, self.key) if self.key else item
+            value = getattr(item, to_snake(self.key)) if self.key else item
             if value in seen:
                 raise ValueError(f"{value} is there twice: keep one")
             seen.add(value)

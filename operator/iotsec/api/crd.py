@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iotsec.api import client, device, module
+from iotsec.api import client, device, module, tls_policy
 from iotsec.api.client import Client
 from iotsec.api.constraints import RULES, Node
 from iotsec.api.device import Device
@@ -12,6 +12,7 @@ from iotsec.api.hub import HUB_NAME_LENGTH, Hub
 from iotsec.api.meta import CATEGORY, GROUP, VERSION
 from iotsec.api.model import Model
 from iotsec.api.module import Module
+from iotsec.api.tls_policy import TLSPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,22 @@ KINDS: tuple[Kind, ...] = (
             (Module, "mod", module.NAME_LENGTH, (Column("Workload", ".spec.workload.name", wide=True),)),
             (Client, "cli", client.NAME_LENGTH, ()),
         )
+    ),
+    Kind(
+        model=TLSPolicy,
+        plural="tlspolicies",
+        short="tlsp",
+        name_length=tls_policy.NAME_LENGTH,
+        columns=(
+            _READY,
+            Column("Hub", ".spec.hubRef.name"),
+            Column("Mode", ".spec.mode"),
+            Column("CA-Expires", ".status.expiresAt"),
+            _AGE,
+            Column("Rotation", ".status.rotation.phase", wide=True),
+            _MESSAGE,
+        ),
+        selectable=(".spec.hubRef.name",),
     ),
 )
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from iotsec.api.accounts import Account
 from iotsec.api.constraints import Items, Rule, Text
+from iotsec.api.encryption_at_rest import EncryptionAtRest, EncryptionAtRestStatus
 from iotsec.api.meta import SUBDOMAIN, Conditions, ObjectMeta, ObservedGeneration, Timestamp
 from iotsec.api.model import Model
 from iotsec.api.roles import PRESET_NAMES, Role
@@ -27,12 +28,23 @@ Inbox = Literal["Private", "Shared"]
 
 
 class NatsServers(Model):
-    """Where the Hub's NATS servers are."""
+    """Where the Hub's NATS servers are, and how they keep what they store."""
 
-    cel_rules = (Rule(f"self.servers.all(url, url.matches('{_SERVER}'))", _NO_SERVER, path=".servers"),)
+    cel_rules = (
+        Rule(f"self.servers.all(url, url.matches('{_SERVER}'))", _NO_SERVER, path=".servers"),
+        Rule(
+            "has(self.encryptionAtRest) || !has(oldSelf.encryptionAtRest)",
+            "what is encrypted cannot be read without its key: leave encryptionAtRest as it was, or delete the Hub and "
+            "create it anew with empty volumes",
+            path=".encryptionAtRest",
+        ),
+    )
 
     servers: Annotated[tuple[ServerUrl, ...], Items(32, min_items=1)] = Field(
         description="URLs to reach the servers at, such as nats://nats.iot.svc:4222."
+    )
+    encryption_at_rest: EncryptionAtRest | None = Field(
+        default=None, description="How JetStream encrypts what it stores; it does not by default."
     )
 
 
@@ -72,6 +84,11 @@ _UNKNOWN_ROLE = (
     "an account lists a role that is neither a preset nor in spec.roles: write the name of one, or add it there"
 )
 
+_ELSEWHERE = (
+    "the servers of an existing trust root are configured elsewhere: leave encryptionAtRest out, and set cipher and "
+    "key in their jetstream block"
+)
+
 # CEL of the names that accounts and roles of this Hub have; a set is compared cheaply.
 _ACCOUNTS = "self.accounts.map(account, account.name)"
 _ROLES = "(has(self.roles) ? self.roles.map(role, role.name) : [])"
@@ -105,6 +122,11 @@ class HubSpec(Model):
             _UNKNOWN_ROLE,
             path=".accounts",
         ),
+        Rule(
+            "!has(self.nats.encryptionAtRest) || !has(self.trust) || !has(self.trust.existing)",
+            _ELSEWHERE,
+            path=".nats.encryptionAtRest",
+        ),
     )
 
     nats: NatsServers = Field(description="Where NATS is.")
@@ -136,6 +158,12 @@ class HubSpec(Model):
                 raise ValueError(_UNKNOWN_IMPORTER)
             if not roles.issuperset(account.roles):
                 raise ValueError(_UNKNOWN_ROLE)
+        return self
+
+    @model_validator(mode="after")
+    def _encrypts_what_it_configures(self) -> "HubSpec":
+        if self.nats.encryption_at_rest is not None and self.trust.existing is not None:
+            raise ValueError(_ELSEWHERE)
         return self
 
     def effective_accounts(self) -> tuple[Account, ...]:
@@ -209,6 +237,9 @@ class HubStatus(Model):
     )
     operator_rotation: OperatorRotation | None = Field(
         default=None, description="The replacement of the operator's signing key, while one is under way."
+    )
+    encryption_at_rest: EncryptionAtRestStatus | None = Field(
+        default=None, description="How far encryption at rest has come, where it is asked for."
     )
 
 

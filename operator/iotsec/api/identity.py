@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from iotsec.api.accounts import LABEL_KEY, LABEL_NAME, AccountName
+from iotsec.api.certificates import Certificate, CertificateStatus, ForeignCertificate
 from iotsec.api.constraints import Entries, Items, Refusal, Rule, Text
 from iotsec.api.hub import HUB_NAME_LENGTH
 from iotsec.api.meta import LABEL, SUBDOMAIN, Conditions, ObjectMeta, ObservedGeneration, Timestamp
@@ -156,6 +157,9 @@ class IdentitySpec(Model):
     rotation: Rotation | None = Field(
         default=None, description="When its credentials are renewed; as the Hub says by default."
     )
+    certificate: Certificate = Field(
+        default=Certificate(), description="Its certificate, where the Hub's TLSPolicy is Mutual."
+    )
     secret_name: SecretName | None = Field(
         default=None,
         description="Name of the generated Secret; by default name, kind and creds, as weather-01-device-creds.",
@@ -232,6 +236,10 @@ class IdentityStatus(Model):
     )
     connected: bool | None = Field(default=None, description="Whether it is connected, where the Hub keeps presence.")
     last_seen: Timestamp | None = Field(default=None, description="When it was last seen connected.")
+    certificate: CertificateStatus | None = Field(default=None, description="The certificate in use.")
+    foreign_certificate: ForeignCertificate | None = Field(
+        default=None, description="A certificate of somebody else that it was seen to show."
+    )
     last_denied: Denial | None = Field(default=None, description="When a server last refused it.")
     revision: Annotated[int, Field(ge=0)] | None = Field(default=None, description="Count of the JWTs issued so far.")
 

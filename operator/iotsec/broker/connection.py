@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import nats.errors
 import structlog
 
+from iotsec.broker.client_tls import ClientTls, trouble
 from iotsec.broker.link import TOLD_UNASKED, Link, connect, heed_cancellation
 
 log = structlog.get_logger()
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 CREDENTIALS_SECONDS = 3600
 _STABLE_SECONDS = 5.0
 _RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
+_REFUSED = "the NATS servers do not accept this Hub's operator: mount its config Secret and restart them"
 
 
 class UnavailableError(Exception):
@@ -36,13 +38,15 @@ class SystemConnection:
         mint: Callable[[], bytes],
         changed: Callable[[], None],
         heard: Callable[[str, bytes], None],
+        tls: Callable[[], ClientTls | None] = lambda: None,
         renew_seconds: float = CREDENTIALS_SECONDS / 2,
         retry_seconds: Sequence[float] = _RETRY_SECONDS,
     ) -> None:
         """Prepare.
 
         ``mint`` gives a fresh creds file, good for clearly longer than ``renew_seconds``; ``changed`` is called when
-        servers are found or lost, ``heard`` with the subject and the body of what they tell of themselves;
+        servers are found or lost, ``heard`` with the subject and the body of what they tell of themselves; ``tls`` says
+        what the next connection is encrypted with, where that is not left to the server and the roots of this machine;
         ``retry_seconds`` are the pauses after failures in a row, the last of them for ever.
         """
         self._hub = hub
@@ -50,11 +54,13 @@ class SystemConnection:
         self._mint = mint
         self._changed = changed
         self._heard = heard
+        self._tls = tls
         self._renew_seconds = renew_seconds
         self._retry_seconds = retry_seconds
         self._link: Link | None = None
         self._turn = 0
-        self._refusals: dict[str, bool] = {}
+        self._troubles: dict[str, str] = {}
+        """What each server that was tried has against us, or we against it; empty where it is away."""
         self._listening: tuple[str, ...] = ()
         self._listen = asyncio.Lock()
         self._gaps = 0
@@ -64,6 +70,13 @@ class SystemConnection:
         """A first attempt came to an end, well or not."""
         self.refused = False
         """The servers are there and do not accept our credentials."""
+        self.untrusted = False
+        """A server is there, and TLS with it fails: on its certificate or on ours, or it offers none."""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether there is a connection, and it is by TLS with a server that was verified."""
+        return self._link is not None and self._link.encrypted
 
     async def run(self) -> None:
         """Connect, keep connected, take over before the credentials end; runs until cancelled."""
@@ -99,20 +112,23 @@ class SystemConnection:
                 creds=self._mint().decode(),
                 heard=self._heard,
                 listening=self._listening,
+                tls=self._tls(),
             )
         except Exception as error:  # noqa: BLE001 - whatever the library came to grief over, it is tried again
             self._turn += 1
             self._note_failure(url, error)
             return False
         previous, self._link = self._link, link
-        self._refusals.clear()
-        self.problem, self.refused, self.tried = "", False, True
+        self._troubles.clear()
+        self.problem, self.refused, self.untrusted, self.tried = "", False, False, True
         if previous is None:
             self._gaps += 1
             log.info("connected", hub=self._hub, action="connect")
             self._changed()
         else:
             await previous.close_when_idle()
+        if link.tls != self._tls():
+            link.stir()  # `retarget` came meanwhile, and reached the one before
         return True
 
     def _drop(self, link: Link) -> None:
@@ -126,26 +142,34 @@ class SystemConnection:
         text = _words(error)
         if self._link is not None:
             log.warning("not renewed", hub=self._hub, action="connect", error=text)
+            self._end_where_plain(self._link)
             return
         servers = self._servers()
         # A server that refuses hangs up, and that may be all that arrives: it tells nothing new.
         hung_up = isinstance(error, ConnectionResetError | BrokenPipeError)
-        self._refusals[url] = "uthorization" in text or (hung_up and self._refusals.get(url, False))
-        if any(server not in self._refusals for server in servers):
+        known_of_it = self._troubles.get(url, "") if hung_up else ""
+        self._troubles[url] = _REFUSED if "uthorization" in text else trouble(error, url) or known_of_it
+        if any(server not in self._troubles for server in servers):
             return
         # One that refuses tells more than others that are away, whichever was asked last.
-        self.refused = any(self._refusals[server] for server in servers)
+        troubles = [found for server in servers if (found := self._troubles[server])]
+        self.refused = _REFUSED in troubles
+        self.untrusted = bool(troubles) and not self.refused
         known = self.problem
         if self.refused:
-            self.problem = (
-                "the NATS servers do not accept this Hub's operator: mount its config Secret and restart them"
-            )
+            self.problem = _REFUSED
         else:
-            self.problem = f"no NATS server answers at {', '.join(servers)}"
+            self.problem = next(iter(troubles), f"no NATS server answers at {', '.join(servers)}")
         first, self.tried = not self.tried, True
         if first or self.problem != known:
             log.warning("not connected", hub=self._hub, action="connect", error=text)
             self._changed()
+
+    def _end_where_plain(self, link: Link) -> None:
+        """End a connection without TLS, where that is no longer allowed and no other one can be made."""
+        tls = self._tls()
+        if tls is not None and tls.required and not link.encrypted:
+            self.abandon("it is not encrypted")
 
     def abandon(self, why: str) -> None:
         """Give up a connection that is no good: the next server may do better."""
@@ -153,10 +177,17 @@ class SystemConnection:
             self._link.end(ConnectionError(why))
 
     def retarget(self) -> None:
-        """Take note that the servers to reach are others now."""
-        self._refusals.clear()
-        if self._link is not None and self._link.url not in self._servers():
+        """Take note that the servers to reach are others now, or what connections are encrypted with.
+
+        A connection that was made with another certificate or CA goes on until one that is made now takes over.
+        """
+        self._troubles.clear()
+        if self._link is None:
+            return
+        if self._link.url not in self._servers():
             self.abandon("its server is none of the Hub's any more")
+        elif self._link.tls != self._tls():
+            self._link.stir()
 
     @property
     def continuity(self) -> tuple[int, int]:

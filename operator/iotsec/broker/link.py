@@ -12,6 +12,9 @@ from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from iotsec.broker.client_tls import ClientTls
+from iotsec.broker.wire import Wire
+
 _CONNECT_SECONDS = 3
 _IDLE_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
@@ -35,23 +38,31 @@ def heed_cancellation() -> None:
 class Link:
     """A connection: what it hears, what ended it, and who is still using it."""
 
-    def __init__(self, url: str, heard: Callable[[str, bytes], None]) -> None:
+    def __init__(self, url: str, heard: Callable[[str, bytes], None], tls: ClientTls | None = None) -> None:
+        """Prepare; raises `UnusableTlsError`."""
         self.url = url
+        self.tls = tls
+        """What it was asked to be encrypted with."""
+        self.context = tls.context() if tls is not None else None
         self.client = Client()
+        self._wire = Wire(tls, self.context)
+        self.client._transport = self._wire  # noqa: SLF001 - the library takes what is there, and offers no other way
         self.error: Exception | None = None
         """The last thing that went wrong."""
         self.missed = 0
         """How often messages were dropped because they came faster than they were taken."""
         self._heard = heard
         self._listening: dict[str, Subscription] = {}
-        self._ended = asyncio.Event()
+        self._ended = False
+        self._stirred = asyncio.Event()
         self._users = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def on_closed(self) -> None:
         """Take note that the library closed it."""
-        self._ended.set()
+        self._ended = True
+        self.stir()
 
     async def on_error(self, error: Exception) -> None:
         """Remember an error: if it matters it ends the connection, and is told once, by whoever kept it up."""
@@ -81,17 +92,27 @@ class Link:
     def end(self, error: Exception) -> None:
         """Call it ended, though it may still be open."""
         self.error = error
-        self._ended.set()
+        self._ended = True
+        self.stir()
+
+    def stir(self) -> None:
+        """Have whoever waits for its end look at once whether to go on with it."""
+        self._stirred.set()
 
     async def ended_within(self, seconds: float) -> bool:
-        """Wait for its end; tell whether it came in time. What ended is closed."""
-        try:
+        """Wait for its end, or until stirred; tell whether it ended. What ended is closed."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._ended.wait()
-        except TimeoutError:
-            return False
-        await self.close()
-        return True
+                await self._stirred.wait()
+        self._stirred.clear()
+        if self._ended:
+            await self.close()
+        return self._ended
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it is by TLS, with a server that was verified."""
+        return self._wire.encrypted
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -125,10 +146,8 @@ class Link:
             raise
         finally:
             closing.cancel()
-            # The library leaves a socket open whose last bytes nobody takes.
-            writer = getattr(self.client._transport, "_io_writer", None)  # noqa: SLF001
-            if writer is not None:
-                writer.transport.abort()
+            # The library leaves a socket open whose last bytes nobody takes, or whose handshake failed.
+            self._wire.abort()
 
     async def _close(self) -> None:
         with suppress(OSError, nats.errors.Error):  # it is lost, and being given up
@@ -136,20 +155,29 @@ class Link:
 
 
 async def connect(
-    url: str, *, name: str, creds: str, heard: Callable[[str, bytes], None], listening: Collection[str] = ()
+    url: str,
+    *,
+    name: str,
+    creds: str,
+    heard: Callable[[str, bytes], None],
+    listening: Collection[str] = (),
+    tls: ClientTls | None = None,
 ) -> Link:
     """Log in at one server; ``heard`` gets what servers tell of themselves, and on the subjects of ``listening``.
 
     Raises:
         OSError, TimeoutError, nats.errors.Error: the cause, as the library puts it.
+        UnusableTlsError: our own certificate or the CA's cannot be used.
+        PlainRefusedError: the server offers no TLS, and nothing was sent to it.
 
     """
-    link = Link(url, heard)
+    link = Link(url, heard, tls)
     try:
         await link.client.connect(
             servers=[url],
             name=name,
             user_credentials=RawCredentials(creds),
+            tls=link.context,
             allow_reconnect=False,
             # Even so the library dials a closed port again and again, two minutes long, unless told otherwise.
             max_reconnect_attempts=1,

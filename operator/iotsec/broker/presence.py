@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-import orjson
 import structlog
 
 from iotsec.broker.connection import SystemConnection, UnavailableError
+from iotsec.broker.connection_list import pages
 from iotsec.decide.advisories import (
     SUBJECTS,
     Advisory,
@@ -23,7 +23,6 @@ from iotsec.decide.advisories import (
     Denied,
     Disconnected,
     Issuers,
-    Listing,
     User,
     is_advisory,
     is_refusal,
@@ -34,8 +33,6 @@ from iotsec.decide.presence import Presence
 
 log = structlog.get_logger()
 
-_PAGE = 512  # of connections: each comes with its JWT, so a page is about half a megabyte
-_PAGE_SECONDS = 2.0
 _READ_AGAIN_SECONDS = 600.0
 # Strangers decide how many logins are refused: reading their JWTs must not take all our time.
 _READ_REFUSALS = 200
@@ -234,33 +231,16 @@ class Attendance:
     async def _list(
         self, server: str, account: str, reading: _Reading
     ) -> tuple[AbstractSet[int], Mapping[Connection, Connected]]:
-        """Return the number of each open connection, and whose they are, of those of whom that is told.
-
-        A list is ordered by number. Who leaves while it is read makes all after him move up: so each page must begin
-        among those that are known from the page before.
-        """
+        """Return the number of each open connection, and whose they are, of those of whom that is told."""
         listed: set[int] = set()
         connected: dict[Connection, Connected] = {}
-        overlap = 1 + _PAGE // 32
-        while True:
-            offset = max(0, len(listed - reading.went) - overlap)
-            page = await self._page(server, account, offset)
-            if offset and min(page.known, default=max(listed) + 1) > max(listed):
-                overlap *= 2
-                continue
-            if page.known <= listed and offset + len(page.known) < page.total:
-                raise UnavailableError("connections end faster than a server tells of them")
+        async for page in pages(
+            self._connection,
+            server,
+            account,
+            read=lambda body: read_listing(body, account, self._issuers()),
+            went=reading.went,
+        ):
             listed |= page.known
             connected.update((one.connection, one) for one in page.connected)
-            if offset + len(page.known) >= page.total:
-                return listed, connected
-
-    async def _page(self, server: str, account: str, offset: int) -> Listing:
-        question = orjson.dumps({"auth": True, "acc": account, "limit": _PAGE, "offset": offset})
-        answers = await self._connection.gather(
-            f"$SYS.REQ.SERVER.{server}.CONNZ", question, expect=1, seconds=_PAGE_SECONDS
-        )
-        try:
-            return read_listing(answers[0], account, self._issuers())
-        except (IndexError, ValueError):
-            raise UnavailableError("a server does not tell who is connected to it") from None
+        return listed, connected

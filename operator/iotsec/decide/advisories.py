@@ -163,7 +163,10 @@ def read_listing(body: bytes, account: str, issuers: Issuers) -> Listing:
         server, data = message["server"]["id"], message["data"]
         entries = data["connections"] or ()
         return Listing(
-            connected=tuple(_listed(server, entries, account, issuers)),
+            connected=tuple(
+                Connected(Connection(server, int(entry["cid"])), user, unix(entry["start"]))
+                for entry, user in users_listed(entries, account, issuers)
+            ),
             known=frozenset(int(entry["cid"]) for entry in entries),
             total=int(data["total"]),
         )
@@ -175,11 +178,14 @@ def _account_in(subject: str) -> str:
     return subject.split(".")[2]
 
 
-def _listed(server: str, entries: Sequence[Mapping[str, Any]], account: str, issuers: Issuers) -> Iterator[Connected]:
+def users_listed(
+    entries: Sequence[Mapping[str, Any]], account: str, issuers: Issuers
+) -> Iterator[tuple[Mapping[str, Any], User]]:
+    """Yield each connection of a list that is told whose it is, and the user."""
     for entry in entries:
         user = _admitted(entry.get("jwt", ""), account, issuers) or _tagged(entry, account, issuers)
         if user is not None and entry.get("account") == account:
-            yield Connected(Connection(server, int(entry["cid"])), user, unix(entry["start"]))
+            yield entry, user
 
 
 def _admitted(token: str, account: str, issuers: Issuers) -> User | None:

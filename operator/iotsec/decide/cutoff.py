@@ -18,21 +18,22 @@ UNKNOWN_SECONDS = 400 * 86_400
 
 def vouched(secret: SecretFacts, hub: HubView | None) -> SecretFacts:
     """Return the Secret with what it says was issued only where that is the operator's own word."""
-    if secret.issued is not None and not is_sealed_for(secret, hub, secret.owner.uid if secret.owner else ""):
-        return replace(secret, issued=None, suspect=True)
-    if secret.component != names.CREDENTIALS and not secret.suspect:
+    if secret.note is not None and not is_sealed_for(secret, hub, secret.owner.uid if secret.owner else ""):
+        return replace(secret, issued=None, certificate=None, suspect=True)
+    expected = names.CERTIFICATE if secret.certificate is not None else names.CREDENTIALS
+    if secret.component != expected and not secret.suspect:
         return replace(secret, suspect=True)
     return secret
 
 
 def is_sealed_for(secret: SecretFacts, hub: HubView | None, uid: str) -> bool:
     """Tell whether a Secret is as the operator wrote it for the identity with this uid."""
-    issued = secret.issued
-    account = hub.account_by_key(issued.account) if issued is not None and hub is not None else None
-    if issued is None or account is None:
+    note = secret.note
+    account = hub.account_by_key(note.account) if note is not None and hub is not None else None
+    if note is None or account is None:
         return False
     place = f"{secret.namespace}/{secret.name}"
-    return issued.is_sealed(secret.seal, account.keys.seal, secret=place, owner=uid)
+    return note.is_sealed(secret.seal, account.keys.seal, secret=place, owner=uid)
 
 
 def everything(

@@ -6,6 +6,7 @@ from typing import Any
 
 from iotsec.decide import conditions, names
 from iotsec.decide.conditions import Condition, Reason
+from iotsec.decide.encryption_at_rest import Progress as AtRest
 from iotsec.decide.ledger import MAX_REVOCATIONS, NEAR_LIMIT
 from iotsec.decide.operator_rotation import Progress
 from iotsec.decide.times import rfc3339
@@ -70,6 +71,8 @@ class HubState:
     rotations: Sequence[Condition] = ()
     """What is to be known of signing keys that are being replaced, or will be late."""
     operator_rotation: Progress | None = None
+    at_rest: AtRest | None = None
+    """The key of its JetStream, and how far it has come."""
     late_windows: str = ""
     """Why rotations of JWTs will miss the Hub's windows."""
 
@@ -96,7 +99,8 @@ def _warnings(state: HubState) -> tuple[Condition, ...]:
     late = (Condition(conditions.ROTATION_WINDOW_MISSED, "True", Reason.NO_WINDOW_IN_TIME, state.late_windows),)
     told = any(condition.type == conditions.ROTATION_WINDOW_MISSED for condition in state.rotations)
     rotations = (*state.rotations, *(late if state.late_windows and not told else ()))
-    return (*_near_limit(state), *_matching_nothing(state), *rotations)
+    at_rest = (state.at_rest.condition(),) if state.at_rest is not None else ()
+    return (*_near_limit(state), *_matching_nothing(state), *at_rest, *rotations)
 
 
 def _matching_nothing(state: HubState) -> tuple[Condition, ...]:
@@ -185,6 +189,7 @@ def hub_status(
             for server in sorted({s.name: s for s in state.servers}.values(), key=lambda s: s.name)[:_LISTED]
         ],
         **({"operatorRotation": state.operator_rotation.to_status()} if state.operator_rotation else {}),
+        **({"encryptionAtRest": state.at_rest.to_status()} if state.at_rest else {}),
     }
 
 

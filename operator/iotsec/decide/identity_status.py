@@ -1,10 +1,12 @@
 """What an identity's status says: its conditions, and plain facts that stay known when a Secret is lost."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from iotsec.decide import conditions
+from iotsec.decide import conditions, foreign_certificate
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.cutoff import is_recorded
+from iotsec.decide.foreign_certificate import Foreign
 from iotsec.decide.grant import Grant
 from iotsec.decide.issued import Issued
 from iotsec.decide.ledger import Revocation
@@ -16,7 +18,7 @@ from iotsec.decide.views import Declared, HubView
 # What a lost Secret is revoked by, and by whom an id is held.
 _KEPT = (
     *("id", "account", "role", "publicKey", "keyIssuedAt", "issuedAt", "expiresAt", "revision", "formerKeys"),
-    *("rotated", "restartedAt", *FIELDS),
+    *("rotated", "restartedAt", "certificate", foreign_certificate.FIELD, *FIELDS),
 )
 
 _FORMERS_TOLD = 16  # as many as the API takes; there are more only where somebody rotates by hand day after day
@@ -35,11 +37,15 @@ def identity_status(
     account: str = "",
     renewal: int | None = None,
     holds_id: bool = True,
+    certificate: Mapping[str, Any] | None = None,
+    foreign: tuple[Foreign, ...] = (),
 ) -> dict[str, Any]:
     """Return the whole status.
 
     ``granted``: id, account and role now in force, else those it says already stay; ``secret``: the Secret there is;
-    ``account``: where ``issued`` is valid; ``holds_id``: whether the id that was issued is still the identity's.
+    ``account``: where ``issued`` is valid; ``holds_id``: whether the id that was issued is still the identity's;
+    ``certificate``: empty where it has none, ``None`` where what is said of it already stays; ``foreign``: those of
+    others that it was seen to show.
     """
     previous = identity.status
     status: dict[str, Any] = {
@@ -52,20 +58,8 @@ def identity_status(
     if granted is not None:
         status |= zip(("id", "account", "role"), granted, strict=True)
     if issued is not None:
-        status |= {
-            "id": issued.id,
-            "publicKey": issued.key,
-            "keyIssuedAt": rfc3339(issued.key_at),
-            "issuedAt": rfc3339(issued.issued_at),
-            "expiresAt": rfc3339(issued.expires_at),
-            "revision": issued.revision,
-        }
-    if issued is not None:
         status.pop("formerKeys", None)
-        if formers := _former_keys(issued, now):
-            status["formerKeys"] = formers
-    if issued is not None and issued.heeded:
-        status["rotated"] = list(issued.heeded)
+        status |= _credential(issued, now=now)
     if issued is not None and account:
         status["account"] = account
     if not holds_id:
@@ -74,7 +68,25 @@ def identity_status(
         status["secretName"] = secret
     if renewal is not None:
         status["renewalTime"] = rfc3339(renewal)
-    return status
+    if (seen := foreign_certificate.told(previous, foreign, now)) is not None:
+        status[foreign_certificate.FIELD] = seen
+    if certificate is not None:
+        status["certificate"] = dict(certificate)
+    return {name: value for name, value in status.items() if name != "certificate" or value}
+
+
+def _credential(issued: Issued, *, now: int) -> dict[str, Any]:
+    formers = _former_keys(issued, now)
+    return {
+        "id": issued.id,
+        "publicKey": issued.key,
+        "keyIssuedAt": rfc3339(issued.key_at),
+        "issuedAt": rfc3339(issued.issued_at),
+        "expiresAt": rfc3339(issued.expires_at),
+        "revision": issued.revision,
+        **({"formerKeys": formers} if formers else {}),
+        **({"rotated": list(issued.heeded)} if issued.heeded else {}),
+    }
 
 
 def _former_keys(issued: Issued, now: int) -> list[dict[str, str]]:
@@ -129,6 +141,14 @@ def rotation_conditions(issued: Issued, coming: Occasion, *, over: bool, now: in
         )
         found.append(Condition(conditions.ROTATION_WINDOW_MISSED, "True", Reason.NO_WINDOW_IN_TIME, message))
     return tuple(found)
+
+
+def foreign_conditions(foreign: tuple[Foreign, ...]) -> tuple[Condition, ...]:
+    """Return what is to be known where it shows somebody else's certificate."""
+    if not foreign:
+        return ()
+    message = foreign_certificate.message(foreign)
+    return (Condition(conditions.FOREIGN_CERTIFICATE, "True", Reason.FOREIGN_CERTIFICATE, message),)
 
 
 def suspended_conditions() -> tuple[Condition, ...]:

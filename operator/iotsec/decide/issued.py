@@ -1,21 +1,17 @@
 """What was issued, as it is written on the creds Secret that holds it: known after any restart, and nobody's to forge.
 
-Whoever may write Secrets in some namespace could otherwise write there that anybody's key is to be revoked. So the note
-is sealed with a key derived from the account's own: only the operator can write one that counts, and it counts only
-on the Secret it was written on, for the identity that one belongs to; a copy elsewhere says nothing.
+See :mod:`iotsec.decide.sealing`.
 """
 
-import hashlib
-import hmac
 import json
 from dataclasses import dataclass
 from sys import intern
 
+from iotsec.decide import sealing
 from iotsec.decide.ledger import Revocation
 from iotsec.nats.keys import SigningKey
 
 _PURPOSE = b"iotsec/issued/2\0"
-_SEAL_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +63,8 @@ class Issued:
     """Credentials this one replaced that work for a while yet."""
     heeded: tuple[str, ...] = ()
     """The tokens that asked for a rotation and were heeded, of the object and of the Secret."""
+    bundle: str = ""
+    """Digest of the trust bundle beside it; empty where there is none."""
 
     def everything(self) -> tuple[Revocation, ...]:
         """Return what cuts off everything issued so far."""
@@ -116,18 +114,17 @@ class Issued:
             body["formers"] = [[f.key, f.issued_at, f.expires_at, f.ends_at, f.signer] for f in self.formers]
         if self.heeded:
             body["heeded"] = self.heeded
+        if self.bundle:
+            body["bundle"] = self.bundle
         return json.dumps(body, separators=(",", ":"))
 
     def seal(self, account: SigningKey, *, secret: str, owner: str) -> str:
         """Return what only the operator can add to this note on a Secret (``namespace/name``) of an owner (uid)."""
-        key = hashlib.sha256(_PURPOSE + account.seed.reveal()).digest()
-        message = f"{secret}\0{owner}\0{self.to_json()}".encode()
-        return hmac.digest(key, message, "sha256").hex()[:_SEAL_CHARACTERS]
+        return sealing.seal(self.to_json(), account, purpose=_PURPOSE, secret=secret, owner=owner)
 
     def is_sealed(self, seal: str, account: SigningKey, *, secret: str, owner: str) -> bool:
         """Tell whether this note is the operator's, on this Secret of this owner."""
-        expected = self.seal(account, secret=secret, owner=owner)
-        return hmac.compare_digest(seal.encode(), expected.encode())
+        return sealing.is_sealed(self.to_json(), seal, account, purpose=_PURPOSE, secret=secret, owner=owner)
 
     @classmethod
     def from_json(cls, text: str) -> "Issued":
@@ -161,6 +158,7 @@ class Issued:
                     for key, issued_at, expires_at, ends_at, signer in body.get("formers", ())
                 ),
                 heeded=tuple(str(token) for token in body.get("heeded", ())),
+                bundle=intern(body.get("bundle", "")),
             )
         except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError("the annotation does not say what was issued") from error

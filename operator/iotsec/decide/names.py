@@ -8,30 +8,48 @@ FINALIZER = f"{GROUP}/revoke"
 COMPONENT = f"{GROUP}/component"
 HUB = f"{GROUP}/hub"
 ISSUED = f"{GROUP}/issued"
+CERTIFICATE_ISSUED = f"{GROUP}/certificate"
 SEAL = f"{GROUP}/seal"
 CONTENT_HASH = f"{GROUP}/content-hash"
 FORCE_DELETE = f"{GROUP}/force-delete"
 ROTATE = f"{GROUP}/rotate"
-"""On an identity or its Secret: a token nobody heeded yet asks for a rotation now."""
+"""On an identity or its Secret: a token nobody heeded yet asks for a rotation now; on a TLSPolicy, for certificates."""
+ROTATE_CA = f"{GROUP}/rotate-ca"
+"""On a TLSPolicy: a token nobody heeded yet asks for another CA."""
 
 MANAGED_BY = ("app.kubernetes.io/managed-by", "iot-security-operator")
 FIELD_MANAGER = "iotsec"
 
 CREDENTIALS = "credentials"
+CERTIFICATE = "certificate"
 IDENTITY_KEYS = "identity-keys"
 SIGNING_KEYS = "signing-keys"
 LEDGER = "ledger"
 NATS_CONFIG = "nats-config"
+AUTHORITIES = "authorities"
+SERVER_CERTIFICATE = "server-certificate"
+REVOKED_CERTIFICATES = "revoked-certificates"
 
 USER_JWT_KEY = "user.jwt"
 INBOX_KEY = "inbox-prefix"
 USERNAME_KEY = "username"
 PASSWORD_KEY = "password"  # noqa: S105 - the name of an entry
+CA_KEY = "ca.crt"
+TLS_CERTIFICATE_KEY = "tls.crt"
+TLS_PRIVATE_KEY = "tls.key"
+
+OPAQUE = "Opaque"
+TLS = "kubernetes.io/tls"
 
 
 def creds_secret(kind: str, name: str) -> str:
     """Name of an identity's creds Secret where the spec gives none: ``<name>-<kind>-creds``."""
     return f"{name}-{kind.lower()}-creds"
+
+
+def certificate_secret(kind: str, name: str) -> str:
+    """Name of an identity's certificate Secret where the spec gives none: ``<name>-<kind>-tls``."""
+    return f"{name}-{kind.lower()}-tls"
 
 
 def identity_keys_secret(hub: str) -> str:
@@ -52,3 +70,18 @@ def ledger_secret(hub: str, account: str) -> str:
 def nats_config_secret(hub: str) -> str:
     """Name of the one Secret a nats-server mounts."""
     return f"{hub}-nats-config"
+
+
+def authorities_secret(hub: str) -> str:
+    """Name of the Secret with a Hub's CAs."""
+    return f"{hub}-ca"
+
+
+def server_certificate_secret(hub: str, certificate: str) -> str:
+    """Name of the Secret with one of the certificates of a Hub's servers: server, routes or operator."""
+    return f"{hub}-{certificate}-tls"
+
+
+def revoked_certificates_secret(hub: str) -> str:
+    """Name of the Secret that tells which certificates ended early."""
+    return f"{hub}-revoked-certificates"

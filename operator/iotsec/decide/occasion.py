@@ -11,9 +11,8 @@ from iotsec.decide.secrets import SecretFacts
 from iotsec.decide.views import Identity
 from iotsec.decide.windows import Window, is_open, next_opening
 
-# A rotation asked for by hand on a whole fleet is as much work as any: it is paced, and over within the hour.
-_FORCED_SECONDS = 3600
-
+FORCED_SECONDS = 3600
+"""A rotation asked for by hand on a whole fleet is as much work as any: it is paced, and over within the hour."""
 
 _TOKEN_LENGTH = 256  # of those in a status: annotations may be a thousand times as long
 
@@ -73,7 +72,7 @@ def occasion(identity: Identity, granted: Grant, current: SecretFacts | None, is
     policy = granted.policy
     if is_asked_for(identity, current, issued):
         why = Why.RENEW if identity.spec.public_key else Why.ROTATE
-        return Occasion(why, now, now + _FORCED_SECONDS)
+        return Occasion(why, now, now + FORCED_SECONDS)
     renewal = turn(issued, policy.jwt, salt=identity.uid, now=now)
     found = [_at(Why.RENEW, renewal)]
     if policy.key is not None:

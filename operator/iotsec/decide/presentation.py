@@ -16,9 +16,16 @@ from iotsec.nats.keys import InvalidKey, KeyType, SigningKey
 _SEED = re.compile(rb"(?<![A-Z2-7])SU[A-Z2-7]{56}(?![A-Z2-7])")
 
 
-def contents(identity: Identity, granted: Grant, token: str, key: SigningKey | None) -> dict[str, bytes]:
-    """Return the data of a creds Secret; ``key`` is ``None`` where its holder has it, or needs none."""
+def contents(
+    identity: Identity, granted: Grant, token: str, key: SigningKey | None, *, bundle: bytes = b""
+) -> dict[str, bytes]:
+    """Return the data of a creds Secret; ``key`` is ``None`` where its holder has it, or needs none.
+
+    ``bundle`` is what verifies the servers, PEM; empty where they are not encrypted.
+    """
     data = {names.USER_JWT_KEY: token.encode(), names.INBOX_KEY: granted.inbox_prefix.encode()}
+    if bundle:
+        data[names.CA_KEY] = bundle
     if granted.bearer:
         # An MQTT client sends any name and, as its password, the JWT (nats-server auth.go, MQTT).
         data |= {names.USERNAME_KEY: granted.name.encode(), names.PASSWORD_KEY: token.encode()}
@@ -46,16 +53,18 @@ def manifest(
     )
 
 
-def layout(identity: Identity, granted: Grant, secret_name: str) -> str:
-    """Return a digest of how the Secret presents what was issued."""
+def layout(identity: Identity, granted: Grant, secret_name: str, *, bundle: str = "") -> str:
+    """Return a digest of how the Secret presents what was issued; ``bundle`` names the trust bundle beside it."""
     template = identity.spec.secret_template
-    body = [
+    body: list[object] = [
         secret_name,
         identity.spec.public_key or ("" if granted.bearer else identity.spec.effective_creds_key),
         granted.inbox_prefix,
         dict(template.labels),
         dict(template.annotations),
     ]
+    if bundle:
+        body.append(bundle)
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 

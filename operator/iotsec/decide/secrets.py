@@ -1,7 +1,8 @@
 """Our Secrets: the manifest of one, and what its metadata tells without its data.
 
-Every Secret carries a hash of its contents and, where it holds a credential, the facts of what was issued. The watch
-needs nothing but metadata, an unchanged Secret is never written, and after any restart it is known what is still valid.
+Every Secret carries a hash of its contents and, where it holds a credential or a certificate, the facts of what was
+issued. The watch needs nothing but metadata, an unchanged Secret is never written, and after any restart it is known
+what is still valid.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ from typing import Any
 
 from iotsec.api.meta import API_VERSION
 from iotsec.decide import names
+from iotsec.decide.certificate_note import CertificateNote
+from iotsec.decide.field_owners import ours_alone, touched_by_others
 from iotsec.decide.issued import Issued
 
 # Tools that believe they own what carries their mark: nothing of theirs is copied (Argo CD, Flux, Helm, kubectl,
@@ -29,6 +32,8 @@ _FOREIGN_MARKS = (
     "app.kubernetes.io/instance",
     "iotsec.dev/",
 )
+
+_NOTED = (names.CREDENTIALS, names.CERTIFICATE)
 
 _ONLY_OURS = (names.FINALIZER,)  # one object for all the Secrets there are
 
@@ -64,6 +69,18 @@ class SecretFacts:
     """Its owner reference was taken away; ``owner`` is who it belonged to."""
     rotate: str = ""
     """The token of the annotation that asks for a rotation now."""
+    certificate: CertificateNote | None = None
+    """What a certificate Secret says was issued, vouched for by ``seal`` as well."""
+
+    @property
+    def note(self) -> Issued | CertificateNote | None:
+        """What it says was issued, a credential or a certificate."""
+        return self.issued or self.certificate
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The data keys that are ours, as far as it says."""
+        return self.note.keys if self.note is not None else ()
 
     @property
     def finalized(self) -> bool:
@@ -91,6 +108,9 @@ class SecretManifest:
     stale_annotations: frozenset[str] = frozenset()
     stale_data: frozenset[str] = frozenset()
     """Entries to take out; those of what was issued go by themselves."""
+    certificate: CertificateNote | None = None
+    type: str = names.OPAQUE
+    """It stays as it was created with."""
 
     def __repr__(self) -> str:
         return f"SecretManifest({self.namespace}/{self.name}, {self.component}, keys={sorted(self.data)})"
@@ -104,6 +124,9 @@ class SecretManifest:
         }
         if self.issued is not None:
             annotations[names.ISSUED] = self.issued.to_json()
+            annotations[names.SEAL] = self.seal
+        if self.certificate is not None:
+            annotations[names.CERTIFICATE_ISSUED] = self.certificate.to_json()
             annotations[names.SEAL] = self.seal
         managed_by, us = names.MANAGED_BY
         return {
@@ -129,7 +152,7 @@ class SecretManifest:
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": self.metadata(),
-            "type": "Opaque",
+            "type": self.type,
             "data": {key: b64encode(value).decode() for key, value in self.data.items()},
         }
 
@@ -139,7 +162,7 @@ class SecretManifest:
         What is ours and no longer wanted goes; what others added stays.
         """
         body = self.to_object()
-        stale = {*self.stale_data, *(replaces.issued.keys if replaces.issued else ())} - self.data.keys()
+        stale = {*self.stale_data, *replaces.keys} - self.data.keys()
         body["data"].update(dict.fromkeys(stale))
         metadata: dict[str, Any] = {
             "uid": replaces.uid,
@@ -152,6 +175,15 @@ class SecretManifest:
         if replaces.owner != self.owner or replaces.disowned:
             metadata["ownerReferences"] = body["metadata"]["ownerReferences"]
         return {"metadata": metadata, "data": body["data"]}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretWrite:
+    """One Secret to create, or to bring from what it is to what it should be."""
+
+    manifest: SecretManifest
+    replaces: SecretFacts | None
+    """``None``: create it, and only if no Secret of that name exists."""
 
 
 def content_hash(data: Mapping[str, bytes]) -> str:
@@ -189,34 +221,25 @@ def tidied(manifest: SecretManifest, secret: Mapping[str, Any]) -> SecretManifes
     want = manifest.metadata()
     return replace(
         manifest,
-        stale_labels=_ours_alone(secret["metadata"], "labels") - want["labels"].keys(),
-        stale_annotations=_ours_alone(secret["metadata"], "annotations") - want["annotations"].keys(),
+        stale_labels=ours_alone(secret["metadata"], "labels") - want["labels"].keys(),
+        stale_annotations=ours_alone(secret["metadata"], "annotations") - want["annotations"].keys(),
     )
-
-
-def _ours_alone(metadata: Mapping[str, Any], field_name: str) -> frozenset[str]:
-    """Return the labels or annotations that nobody but us is known to have written."""
-    ours: set[str] = set()
-    others: set[str] = set()
-    for entry in metadata.get("managedFields") or ():
-        fields = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get(f"f:{field_name}") or {}
-        (ours if entry.get("manager") == names.FIELD_MANAGER else others).update(
-            name.removeprefix("f:") for name in fields if name.startswith("f:")
-        )
-    return frozenset(name for name in ours - others if name in (metadata.get(field_name) or {}))
 
 
 def facts_of(metadata: Mapping[str, Any]) -> SecretFacts:
     """Read a Secret's metadata."""
     annotations = metadata.get("annotations") or {}
     labels = metadata.get("labels") or {}
-    issued = None
+    issued = certificate = None
     damaged = False
-    if names.ISSUED in annotations:
-        try:
+    try:
+        if names.ISSUED in annotations:
             issued = Issued.from_json(annotations[names.ISSUED])
-        except ValueError:
-            damaged = True
+        elif names.CERTIFICATE_ISSUED in annotations:
+            certificate = CertificateNote.from_json(annotations[names.CERTIFICATE_ISSUED])
+    except ValueError:
+        damaged = True
+    note = issued or certificate
     component = intern(labels.get(names.COMPONENT, ""))
     owner = _controller(metadata.get("ownerReferences") or ())
     finalizers = metadata.get("finalizers") or []
@@ -226,7 +249,9 @@ def facts_of(metadata: Mapping[str, Any]) -> SecretFacts:
         and component != ""
         and labels.get(managed_by) == us
         and annotations.keys() >= {names.HUB, names.CONTENT_HASH}
-        and (component != names.CREDENTIALS or (issued is not None and names.SEAL in annotations))
+        and (component != names.CREDENTIALS or issued is not None)
+        and (component != names.CERTIFICATE or certificate is not None)
+        and (component not in _NOTED or names.SEAL in annotations)
     )
     return SecretFacts(
         namespace=intern(metadata["namespace"]),
@@ -243,28 +268,9 @@ def facts_of(metadata: Mapping[str, Any]) -> SecretFacts:
         rotate=annotations.get(names.ROTATE, ""),
         suspect=damaged
         or not complete
-        or _touched_by_others(metadata.get("managedFields") or (), issued.keys if issued else ()),
+        or touched_by_others(metadata.get("managedFields") or (), note.keys if note is not None else ()),
+        certificate=certificate,
     )
-
-
-def _touched_by_others(managed: Iterable[Mapping[str, Any]], keys: tuple[str, ...]) -> bool:
-    """Tell from the managed fields whether anybody but us wrote a data key or an annotation of ours, or removed one."""
-    ours: set[str] = set()
-    for entry in managed:
-        fields = entry.get("fieldsV1") or {}
-        data = fields.get("f:data") or {}
-        if entry.get("manager") == names.FIELD_MANAGER:
-            ours.update(data)
-            continue
-        annotations = (fields.get("f:metadata") or {}).get("f:annotations") or {}
-        if any(f"f:{key}" in data for key in keys) or any(map(_is_ours, annotations)):
-            return True
-    return not all(f"f:{key}" in ours for key in keys)
-
-
-def _is_ours(field_name: str) -> bool:
-    """Tell whether a managed field is an annotation that only we write; what asks for a rotation is for others."""
-    return field_name.startswith("f:iotsec.dev/") and field_name != f"f:{names.ROTATE}"
 
 
 def _controller(references: Iterable[Mapping[str, Any]]) -> Owner | None:

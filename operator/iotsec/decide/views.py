@@ -9,8 +9,11 @@ from iotsec.api.hub import HubSpec
 from iotsec.api.identity import IdentitySpec
 from iotsec.decide import admission
 from iotsec.decide.account import AccountKeys
+from iotsec.decide.foreign_certificate import Foreign
 from iotsec.decide.ledger import Ledger
+from iotsec.decide.orders import PlacedOrder
 from iotsec.decide.secrets import SecretFacts
+from iotsec.decide.tls_view import TlsView
 from iotsec.nats.claims import UserPermissionLimits
 
 
@@ -75,6 +78,8 @@ class HubView:
     """Why the servers cannot be told anything now; empty while they can."""
     ending: bool = False
     """It is being deleted: who has credentials keeps them, and nobody new gets any."""
+    tls: TlsView | None = None
+    """How it is encrypted; ``None`` where no TLSPolicy says so."""
 
     def admits(self, account: Account, namespace: str) -> bool:
         """Tell whether identities of a namespace may be in an account."""
@@ -84,13 +89,23 @@ class HubView:
     def grants_otherwise_than(self, before: "HubView") -> bool:
         """Tell whether every identity is to be looked at again: what it is granted, or who signs, may be another.
 
-        Or somebody else revoked what an identity has, in an account that was there before us.
+        Or somebody else revoked what an identity has, in an account that was there before us; or what verifies the
+        servers is another.
         """
         return (
             self.spec != before.spec
             or self.signers() != before.signers()
             or self.revoked_by_others() != before.revoked_by_others()
+            or self.encryption() != before.encryption()
         )
+
+    def encryption(self) -> tuple[object, ...]:
+        """Return of its encryption what every identity's Secrets follow; of all else only those hear who wait."""
+        tls = self.tls
+        if tls is None:
+            return ()
+        issued_by = (tls.generation, tls.accepted, tls.authority, tls.issuer, tls.ocsp_url, tls.crl_url)
+        return (tls.digest, tls.mutual, tls.policy, tls.key_type, tls.keep_key, tls.trust_domain, *issued_by)
 
     def signers(self) -> dict[str, tuple[AccountKeys, frozenset[str]]]:
         """Return the keys of each account by its name, and the signing keys among them that the servers know."""
@@ -149,8 +164,18 @@ class Observed:
     secrets: tuple[SecretFacts, ...] = ()
     """All Secrets of ours with this identity's uid."""
     contents: Contents | None = None
-    """Its current Secret, where a first look asked for it."""
+    """Its current creds Secret, where a first look asked for it."""
     obstacle: Obstacle | None = None
+    """What stands where its creds Secret should be."""
+    certificate_contents: Contents | None = None
+    """Its current certificate Secret, where a first look asked for it."""
+    certificate_obstacle: Obstacle | None = None
+    has_turn: bool = False
+    """What can wait may be done now."""
+    placed: PlacedOrder | None = None
+    """What somebody else was asked to sign for it, and the answer."""
+    foreign: tuple[Foreign, ...] = ()
+    """Certificates of others that it was seen to show."""
     hub_trouble: str = ""
     """Why the Hub, which exists, has no keys to issue with; empty while it has."""
     id_rival: Rival | None = None

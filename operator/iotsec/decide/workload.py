@@ -1,4 +1,4 @@
-"""When the workload of a Module is restarted: once for each credential that took the place of another.
+"""When the workload of a Module is restarted: once for each credential or certificate that took another's place.
 
 The mark on the pod template is the moment the credential was issued, not the one of the restart. So a patch that is
 made again after a crash changes nothing, and what was restarted is told from what is owed without reading the workload.
@@ -11,6 +11,7 @@ from typing import Any
 from iotsec.api.meta import GROUP
 from iotsec.api.module import ModuleSpec, Workload
 from iotsec.decide import conditions
+from iotsec.decide.certificate_note import CertificateNote
 from iotsec.decide.conditions import RESTART_PENDING, Condition, Reason
 from iotsec.decide.issued import Issued
 from iotsec.decide.times import rfc3339, unix
@@ -40,8 +41,8 @@ class Restart:
         return f"{self.kind} {self.name}"
 
 
-def owed(identity: Declared, issued: Issued) -> Restart | None:
-    """Return the restart that was not made yet for what was issued; the first credential needs none.
+def owed(identity: Declared, issued: Issued, certificate: CertificateNote | None = None) -> Restart | None:
+    """Return the restart that was not made yet for what was issued; the first credential or certificate needs none.
 
     A status is written after the restart: one that knows an older revision was overtaken, by a crash perhaps.
     """
@@ -50,11 +51,16 @@ def owed(identity: Declared, issued: Issued) -> Restart | None:
         return None
     status = identity.status
     behind = 0 < int(status.get("revision", 0)) < issued.revision or is_pending(status)
+    issued_at = issued.issued_at
+    if certificate is not None:
+        known = int((status.get("certificate") or {}).get("revision", 0))
+        if 0 < known < certificate.revision:
+            behind, issued_at = True, max(issued_at, certificate.issued_at)
     before = unix(status["restartedAt"]) if "restartedAt" in status else None
-    if not behind and (before is None or before >= issued.issued_at):
+    if not behind and (before is None or before >= issued_at):
         return None
     # Two credentials may be of the same second: pods started between them hold the former.
-    mark = max(issued.issued_at, before + 1) if behind and before is not None else issued.issued_at
+    mark = max(issued_at, before + 1) if behind and before is not None else issued_at
     return Restart(workload.kind, workload.name, rfc3339(mark))
 
 
@@ -71,9 +77,11 @@ def with_restart(status: dict[str, Any], identity: Declared, restart: Restart | 
     return status if _restarted(identity) is not None else told
 
 
-def pending_conditions(identity: Declared, issued: Issued | None, reason: Reason) -> tuple[Condition, ...]:
+def pending_conditions(
+    identity: Declared, issued: Issued | None, reason: Reason, *, certificate: CertificateNote | None = None
+) -> tuple[Condition, ...]:
     """Return what keeps an owed restart known while something else, told by ``reason``, comes first."""
-    restart = owed(identity, issued) if issued is not None else None
+    restart = owed(identity, issued, certificate) if issued is not None else None
     if restart is None:
         return ()
     message = f"{restart} is restarted when this {identity.kind} is in order"

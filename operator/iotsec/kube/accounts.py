@@ -16,8 +16,9 @@ from iotsec.decide.account import AccountToken, issue_account
 from iotsec.decide.ledger import EVERYBODY, Ledger, LedgerFullError, merged_with_server
 from iotsec.decide.secrets import Owner
 from iotsec.decide.server_trust import system_token
+from iotsec.kube.account_runtime import AccountRuntime
 from iotsec.kube.adopted_accounts import check_signer, last_token, learn
-from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
+from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.ledgers import Ledgers
 from iotsec.nats import jwt

@@ -21,7 +21,8 @@ from iotsec.decide.hub import SYSTEM_REFUSED
 from iotsec.decide.ledger import Ledger
 from iotsec.decide.secrets import Owner, data_of
 from iotsec.decide.trust import KnownKeys
-from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
+from iotsec.kube.account_runtime import AccountRuntime
+from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets, TrustMissingError
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.nats.keys import SigningKey

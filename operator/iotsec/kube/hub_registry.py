@@ -64,7 +64,9 @@ class HubRegistry:
     def namespaces_changed(self) -> None:
         """Take in that namespaces have other labels: a selector may match none now, or one at last."""
         for key, runtime in self._runtimes.items():
-            if runtime.spec is not None and any(account.namespaces.selector for account in runtime.spec.accounts):
+            of_bundle = runtime.tls.settings is not None and runtime.tls.settings.bundle is not None
+            of_account = runtime.spec is not None and any(a.namespaces.selector for a in runtime.spec.accounts)
+            if of_bundle or of_account:
                 self._queue.add(key)
 
     def secret_changed(self, namespace: str, name: str) -> None:
@@ -74,6 +76,10 @@ class HubRegistry:
             runtime.stale = True
         if runtime or key not in self._records:
             self._queue.add(key)
+
+    def runtimes(self) -> tuple[HubRuntime, ...]:
+        """Return what is held of every Hub that exists."""
+        return tuple(runtime for key, runtime in self._runtimes.items() if key in self._records)
 
     async def close(self) -> None:
         """End every connection."""

@@ -2,62 +2,33 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from iotsec.api.hub import HubSpec
 from iotsec.broker.connection import SystemConnection
-from iotsec.broker.distribution import Distribution, Servers
+from iotsec.broker.distribution import Servers
 from iotsec.broker.presence import Attendance
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import trust
-from iotsec.decide.account import AccountDefinition, AccountToken
+from iotsec.decide.account import AccountDefinition
 from iotsec.decide.admission import matching_nothing
+from iotsec.decide.certificate_note import IssuedCertificate
 from iotsec.decide.cutoff import merged
 from iotsec.decide.definition import declared_roles, definition, former_roles
+from iotsec.decide.encryption_at_rest import Progress
 from iotsec.decide.existing_trust import AdoptedTrust
 from iotsec.decide.import_cycles import push_order
-from iotsec.decide.ledger import Ledger, Revocation
+from iotsec.decide.ledger import Revocation
 from iotsec.decide.seeds import TrustSeeds
 from iotsec.decide.views import AccountView, HubView
+from iotsec.kube.account_runtime import AccountRuntime
 from iotsec.kube.existing_runtime import ExistingRuntime
 from iotsec.kube.key_runtime import KeyRuntime
 from iotsec.kube.keys import Key
+from iotsec.kube.tls_runtime import TlsRuntime
 from iotsec.nats import jwt
 from iotsec.nats.claims import UserPermissionLimits
 from iotsec.nats.keys import SigningKey
-
-
-@dataclass(slots=True)
-class AccountRuntime:
-    """One account: what is written down, what was asked for since, and what the servers run."""
-
-    ledger: Ledger = field(default_factory=Ledger)
-    requested: dict[str, Revocation] = field(default_factory=dict)
-    token: AccountToken | None = None
-    signed_for: tuple[AccountDefinition, str] | None = None
-    """What the token says, beside its ledger, and the public key of who signed it."""
-    distribution: Distribution | None = None
-    live: Ledger | None = None
-    signers_live: frozenset[str] = frozenset()
-    confirmed: bool = False
-    """It is known what the servers had before us: nothing is signed before that, lest a lost ledger revive somebody."""
-    stuck: int = 0
-    """How many pushes in a row did not make every server run the JWT."""
-    retry_due: float = 0.0
-    """When to push again what was pushed in vain; by the event loop's clock."""
-    compact_due: float = float("-inf")
-    """When to look again whether its ledger can be made smaller; by the event loop's clock."""
-    full: str = ""
-    """Why not all can be said that there is to say."""
-    blocked: str = ""
-    """Why nothing can be signed for it, though it was adopted."""
-
-    def settle(self, now: int) -> None:
-        """Drop what was asked for and is in the ledger, or over."""
-        for key, revocation in list(self.requested.items()):
-            if self.ledger.covers(revocation) or revocation.until < now:
-                del self.requested[key]
 
 
 class HubRuntime:
@@ -101,10 +72,8 @@ class HubRuntime:
         self.config: Mapping[str, bytes] = {}
         self.accounts: dict[str, AccountRuntime] = {}
         self.system = AccountRuntime()
-        self.check_due = float("-inf")
-        """When every server is to be asked what it runs; by the event loop's clock, like the two below."""
-        self.pinged_at = float("-inf")
-        self.pushed_at = float("-inf")
+        self.check_due = self.pinged_at = self.pushed_at = float("-inf")
+        """When every server is to be asked what it runs, was asked, was told last; by the event loop's clock."""
         self.stale = True
         """Its Secrets must be read (again)."""
         self.view: HubView | None = None
@@ -115,6 +84,9 @@ class HubRuntime:
         self.attendance: Attendance | None = None
         """Who is connected, where presence is kept."""
         self.keys = KeyRuntime()
+        self.tls = TlsRuntime()
+        self.at_rest: Progress | None = None
+        """The key of its JetStream, and how far it has come; ``None`` where nothing is encrypted at rest."""
         self._namespaces = namespaces
         self._changed = changed
         self.connection = SystemConnection(
@@ -123,6 +95,7 @@ class HubRuntime:
             mint=lambda: self._credentials(mint),
             changed=self._reconnected,
             heard=self._heard,
+            tls=self.tls.client_tls,
         )
         self.servers = Servers(self.connection)
         self._task: asyncio.Task[None] | None = None
@@ -200,6 +173,15 @@ class HubRuntime:
                 new = True
         return new
 
+    def revoke_certificates(self, ended: Iterable[IssuedCertificate]) -> bool:
+        """Ask for certificates to be refused; tell whether any is new."""
+        return self.tls.request(ended)
+
+    def found_root(self, root: bytes) -> None:
+        """Take note of a root that an issuer was found to have: everybody gets it before it is used."""
+        if self.tls.found(root):
+            self._changed()
+
     def refresh_view(self) -> bool:
         """Make the picture that identities decide by; tell whether it changed."""
         root = self.root
@@ -226,6 +208,7 @@ class HubRuntime:
             namespaces=self._namespaces,
             problem=self.connection.problem,
             ending=self.ending,
+            tls=self.tls.view,
         )
         changed = self.view != view
         self.view = view
@@ -267,6 +250,7 @@ class HubRuntime:
             late_windows=self.late_windows,
             rotations=self.keys.conditions,
             operator_rotation=self.keys.operator,
+            at_rest=self.at_rest,
             matching_nothing=matching_nothing(self.spec.accounts, self._namespaces) if self.spec else (),
         )
 

@@ -9,14 +9,18 @@ import structlog
 
 from iotsec.decide import names, seeds, server_trust, trust
 from iotsec.decide.definition import Users, keyed_roles
+from iotsec.decide.encryption_at_rest import jetstream_conf
 from iotsec.decide.ledger import Ledger
+from iotsec.decide.rollout import restart_for
 from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of, is_satisfied
+from iotsec.kube.account_runtime import AccountRuntime
 from iotsec.kube.errors import AlreadyExistsError, ApiError
-from iotsec.kube.hub_runtime import AccountRuntime, HubRuntime
+from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.keys import Key
 from iotsec.kube.resources import HUBS
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
+from iotsec.nats.tls_config import encrypted_listeners, is_named_by_content
 
 log = structlog.get_logger()
 
@@ -65,9 +69,9 @@ class HubSecrets:
         ]
         # A key Secret that was restored without its metadata is known by what it holds.
         if not trust.proves_identity(_data(identity), known):
-            _check_ours(identity, owner)
+            check_ours(identity, owner)
         if not trust.proves_signing(_data(signing), _data(config), known):
-            _check_ours(signing, owner)
+            check_ours(signing, owner)
         found = hub.seeds  # what we hold in memory outlives a Secret that was deleted or edited
         if found is None:
             found = seeds.TrustSeeds(_data(identity), _data(signing))
@@ -82,14 +86,44 @@ class HubSecrets:
         await self.keep_seeds(hub, completed, (identity, signing), owner, ending=ending)
         hub.seeds, hub.trust = completed, root
         existing = hub.config or (_data(config) if _is_ours(config, owner) else {})
-        hub.config = server_trust.nats_config(root, name=_name(hub.key), existing=existing, now=now)
+        hub.config = server_trust.nats_config(
+            root,
+            name=_name(hub.key),
+            existing=existing,
+            now=now,
+            tls=hub.tls.config,
+            jetstream=jetstream_conf(hub.at_rest.state if hub.at_rest else None),
+        )
         hub.take_system_jwt(server_trust.system_jwt_of(hub.config))
         for account in sorted(roles):
             await self.bring_up_ledger(hub, account, owner, ending=ending)
         hub.define()
         # Last: the servers that run can be told what to refuse without it.
-        _check_ours(config, owner)
-        await self._keep(_manifest(hub, config_name, hub.config, names.NATS_CONFIG, owner), config, ending=ending)
+        await self._keep_config(hub, config, owner, ending=ending, now=now)
+
+    async def keep_adopted_config(self, hub: HubRuntime, owner: Owner, *, ending: bool, now: int) -> None:
+        """Give servers what encrypts them, where somebody else tells them whom to trust.
+
+        Raises:
+            SecretTakenError: somebody else's Secret is in the way.
+
+        """
+        found = await self._writer.read(hub.key.namespace, names.nats_config_secret(hub.key.name))
+        if found is None and hub.tls.config is None:
+            return
+        hub.config = server_trust.adopted_config(hub.tls.config)
+        await self._keep_config(hub, found, owner, ending=ending, now=now)
+
+    async def _keep_config(
+        self, hub: HubRuntime, found: Secret | None, owner: Owner, *, ending: bool, now: int
+    ) -> None:
+        check_ours(found, owner)
+        manifest = _manifest(hub, names.nats_config_secret(hub.key.name), hub.config, names.NATS_CONFIG, owner)
+        stale = frozenset(name for name in _data(found) if is_named_by_content(name)) - hub.config.keys()
+        await self._keep(replace(manifest, stale_data=stale), found, ending=ending)
+        before, after = encrypted_listeners(_data(found)), encrypted_listeners(hub.config)
+        restart = restart_for(before, after, since=now, servers=hub.servers.known)
+        hub.tls.rollout.is_written(server_trust.revision_of(hub.config), now, restart)
 
     async def change_signing_keys(self, hub: HubRuntime, changed: seeds.TrustSeeds, owner: Owner) -> None:
         """Write other signing keys down in one go, and go by them from the next :meth:`bring_up` on."""
@@ -146,7 +180,7 @@ class HubSecrets:
 
         """
         found = await self._writer.read(hub.key.namespace, name)
-        _check_ours(found, owner)
+        check_ours(found, owner)
         return found
 
     async def read_ledger(self, hub: HubRuntime, account: str, owner: Owner) -> Ledger:
@@ -160,7 +194,7 @@ class HubSecrets:
         """Read an account's ledger where it is not known yet, and see that it is written down."""
         name = names.ledger_secret(hub.key.name, account)
         found = await self._writer.read(hub.key.namespace, name)
-        _check_ours(found, owner)
+        check_ours(found, owner)
         if account not in hub.accounts:
             hub.accounts[account] = AccountRuntime(_ledger_in(found, hub=_name(hub.key)))
         # A blank one too: in a namespace that is ending a Secret can be changed, and none can be made.
@@ -208,7 +242,8 @@ def _is_ours(secret: Secret | None, owner: Owner) -> bool:
     return controller is not None and controller.uid == owner.uid
 
 
-def _check_ours(secret: Secret | None, owner: Owner) -> None:
+def check_ours(secret: Secret | None, owner: Owner) -> None:
+    """See that a Secret is the Hub's, or nobody's yet; raises `SecretTakenError`."""
     if secret is not None and not _is_ours(secret, owner):
         name = secret["metadata"]["name"]
         raise SecretTakenError(f"Secret {name} exists and is not this Hub's: delete it, or give the Hub another name")

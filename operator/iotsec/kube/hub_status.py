@@ -38,6 +38,12 @@ class HubRecord:
         return found
 
     @property
+    def annotations(self) -> Mapping[str, str]:
+        """The object's annotations."""
+        found: Mapping[str, str] = self.metadata.get("annotations") or {}
+        return found
+
+    @property
     def uid(self) -> str:
         """The object's uid."""
         return str(self.metadata["uid"])

@@ -12,11 +12,14 @@ from iotsec.decide import hub as hub_decisions
 from iotsec.decide import names, trust
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.definition import Users, removed_in_use
+from iotsec.decide.encryption_at_rest import ROTATE_JETSTREAM_KEY
 from iotsec.decide.operator_rotation import asked
 from iotsec.decide.rotation_policy import hub_window_fault
 from iotsec.decide.secrets import Owner
 from iotsec.kube.accounts import PRESENCE_SECONDS, AccountPusher
 from iotsec.kube.client import Client
+from iotsec.kube.encryption import Encryption
+from iotsec.kube.encryption_at_rest import EncryptionAtRest
 from iotsec.kube.errors import NotFoundError
 from iotsec.kube.existing_trust import ExistingTrusts, NotAskedYetError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
@@ -55,6 +58,8 @@ class Hubs:
         existing: ExistingTrusts,
         rotations: KeyRotations,
         pusher: AccountPusher,
+        encryption: Encryption,
+        at_rest: EncryptionAtRest,
         teller: HubTeller,
         clock: Callable[[], int],
     ) -> None:
@@ -67,6 +72,8 @@ class Hubs:
         self._existing = existing
         self._rotations = rotations
         self._pusher = pusher
+        self._encryption = encryption
+        self._at_rest = at_rest
         self._teller = teller
         self._clock = clock
 
@@ -104,7 +111,7 @@ class Hubs:
         runtime.ending = record.ending
         runtime.told = hub_decisions.told(record.status)
         spec = specify(runtime, hub, known=bool(record.status.get("operatorPublicKey")), now=self._clock())
-        runtime.keys.asked = asked(record.metadata.get("annotations") or {})
+        runtime.keys.asked = asked(record.annotations)
         given = runtime.existing
         runtime.stale |= asyncio.get_running_loop().time() >= given.reread_due
         runtime.stale |= given.access is not None and runtime.connection.refused
@@ -115,9 +122,18 @@ class Hubs:
             # The key of a role that left the spec goes with the last who has it.
             runtime.stale |= removed.keys() != runtime.removed_roles.keys()
             runtime.removed_roles = removed
-        if runtime.stale or respecified:
+        encrypted_otherwise = await self._encryption.bring_up(runtime, _owner(record), ending=record.ending)
+        if runtime.stale or respecified or encrypted_otherwise:
             runtime.stale = False  # from here on: what changes while we read is read again
             try:
+                # Servers refuse a configuration with a variable that no Secret gives them yet.
+                runtime.at_rest = await self._at_rest.bring_up(
+                    runtime,
+                    _owner(record),
+                    status=record.status,
+                    asked=record.annotations.get(ROTATE_JETSTREAM_KEY, ""),
+                    ending=record.ending,
+                )
                 keeper = self._existing if spec.trust.existing else self._secrets
                 await keeper.bring_up(
                     runtime,
@@ -127,12 +143,16 @@ class Hubs:
                     ending=record.ending,
                     now=self._clock(),
                 )
+                if spec.trust.existing:
+                    await self._secrets.keep_adopted_config(
+                        runtime, _owner(record), ending=record.ending, now=self._clock()
+                    )
                 runtime.generation, runtime.trouble = hub.metadata.generation, ""
             except BaseException:
                 runtime.stale = True
                 raise
             finally:
-                if runtime.trust is not None:
+                if runtime.root is not None:
                     runtime.connect()
         if fault := runtime.fault or hub_window_fault(hub.spec):
             raise SpecError("", fault)  # it goes on with what was right
@@ -151,8 +171,13 @@ class Hubs:
         if not record.ending and await self._rotations.advance(record, runtime, _owner(record)):
             self._queue.add(runtime.key)  # with other keys all of it begins anew
             return
+        if not record.ending:
+            runtime.at_rest = await self._at_rest.advance(
+                runtime, _owner(record), status=record.status, asked=record.annotations
+            )
         await self._distribute(record, runtime)
         self._wake(runtime)
+        await self._encryption.follow(runtime)
         if not users:
             await self._teller.tell(record, runtime, self._conditions(runtime))
             return
@@ -173,6 +198,7 @@ class Hubs:
             return
         if runtime.root is not None and runtime.spec is not None:
             await self._distribute(record, runtime)  # nobody stays connected for this
+            await self._encryption.follow(runtime)
         await self._teller.tell(record, runtime, hub_decisions.stalled(reason, message, ending=record.ending))
         trouble = f"its Hub needs help: {message}"
         if runtime.root is not None:
@@ -225,6 +251,8 @@ class Hubs:
         key = runtime.key
         self._presences.forget(key)
         self._rotations.forget(record.uid)
+        self._at_rest.forget(record.uid)
+        await self._encryption.forget(key)
         await self._registry.drop(key)
         await self._secrets.let_go(key, uid=record.uid)
         await remove_finalizer(self._client, HUBS, key.namespace, key.name, uid=record.uid)
@@ -233,6 +261,7 @@ class Hubs:
     async def _forget(self, key: Key) -> None:
         """Let go what is left of a Hub that is gone; its identities have to know."""
         self._presences.forget(key)
+        await self._encryption.forget(key)
         await self._registry.drop(key)
         for uid in self._secrets.orphans(key):
             if not await self._exists(key, uid):  # somebody took our finalizer off the Hub
@@ -253,7 +282,7 @@ def _patience(runtime: HubRuntime) -> float:
 
 
 def _is_forced(record: HubRecord) -> bool:
-    return (record.metadata.get("annotations") or {}).get(names.FORCE_DELETE) == "true"
+    return record.annotations.get(names.FORCE_DELETE) == "true"
 
 
 def _owner(record: HubRecord) -> Owner:

@@ -1,25 +1,31 @@
 """The worker for identities: gather, decide, carry out. The same for every kind."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
+from iotsec.decide import identity_secrets
 from iotsec.decide.grant import account_of
-from iotsec.decide.identity import Plan, SecretWrite, plan_identity, plan_write_refused, secret_name
-from iotsec.decide.obstacle import belongs_to, obstacle_of
+from iotsec.decide.identity import plan_identity, plan_write_refused
+from iotsec.decide.obstacle import belongs_to
 from iotsec.decide.pacing import RESERVE_SECONDS
-from iotsec.decide.secrets import Owner, SecretFacts, facts_of
-from iotsec.decide.views import Contents, Declared, HubView, Identity, Observed, Obstacle
+from iotsec.decide.plan import Plan
+from iotsec.decide.secrets import Owner, SecretFacts, SecretWrite, facts_of
+from iotsec.decide.views import Contents, Declared, HubView, Identity, Observed
+from iotsec.kube.certificate_requests import CertificateOrders, OrderKey
 from iotsec.kube.client import Client
-from iotsec.kube.errors import AlreadyExistsError, ApiError, NotFoundError
+from iotsec.kube.errors import AlreadyExistsError, ApiError
 from iotsec.kube.finalizers import add_finalizer, remove_finalizer
 from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.identity_cache import IdentityCache, Record
 from iotsec.kube.identity_reporter import IdentityReporter
+from iotsec.kube.key_maker import KeyMaker, KeyNotMadeError
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.obstacles import Obstacles
 from iotsec.kube.pacing import paid
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import SECRETS
@@ -28,14 +34,13 @@ from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.turns import Turns
 from iotsec.kube.workloads import Workloads
+from iotsec.x509.keys import KeyType, PrivateKey
 
 log = structlog.get_logger()
 
-_CONFLICT_SECONDS = (1.0, 60.0)
-"""How long to wait at first, and at most, before looking again at somebody else's Secret in our way."""
 _REFUSED = {403, 422}
-_PACED_WRITES = 2
-"""Of work that waits for its turn: the Secret and the status."""
+_LOOKS = 5
+"""A plan asks at most for its creds Secret, for its certificate Secret, for its turn, and for a key."""
 
 
 class Identities:
@@ -53,9 +58,12 @@ class Identities:
         reporter: IdentityReporter,
         workloads: Workloads,
         turns: Turns,
+        orders: CertificateOrders,
         clock: Callable[[], int],
         entropy: Callable[[], bytes],
+        make_key: Callable[[KeyType], PrivateKey],
     ) -> None:
+        """Prepare; ``make_key`` gives a new private key for a certificate."""
         self._client = client
         self._queue = queue
         self._cache = cache
@@ -65,9 +73,11 @@ class Identities:
         self._reporter = reporter
         self._workloads = workloads
         self._turns = turns
+        self._orders = orders
         self._clock = clock
         self._entropy = entropy
-        self._conflicts: dict[Key, float] = {}
+        self._keys = KeyMaker(make_key)
+        self._obstacles = Obstacles(client, queue)
 
     async def reconcile(self, key: Key) -> None:
         """Bring one identity in order."""
@@ -75,7 +85,8 @@ class Identities:
         if record is None or identity is None:
             self._reporter.forget(key)
             self._turns.forget(key)
-            self._conflicts.pop(key, None)
+            self._obstacles.forget(key)
+            await self._orders.done(_order_of(key))
             return
         hub = self._hubs.runtime(*record.hub)
         if hub is not None and hub.view is None:
@@ -84,54 +95,82 @@ class Identities:
                 return  # the Hub is being brought up, and wakes whom it has
         plan = await self._plan(key, identity, hub)
         if plan is not None and plan.deadline is not None and plan.deadline - self._clock() > RESERVE_SECONDS:
-            with paid(_PACED_WRITES):
+            with paid(plan.writes):
                 await self._carry_out(key, identity, record, hub, plan)
         elif plan is not None:
             await self._carry_out(key, identity, record, hub, plan)
 
     async def _plan(self, key: Key, identity: Declared, hub: HubRuntime | None) -> Plan | None:
         view = hub.view if hub else None
-        obstacle = await self._obstacle(key, identity, view)
-        contents: Contents | None = None
-        has_turn = False
-        for _ in range(2):
-            observed = Observed(
-                secrets=self._secrets.owned_by(key.namespace, identity.uid),
-                contents=contents,
-                obstacle=obstacle,
-                hub_trouble=hub.trouble if hub else "",
-                id_rival=self._cache.id_rival(key, partial(_account_of, view)),
-                key_rival=self._cache.key_rival(key, partial(_account_of, view)),
+        obstacles = await self._obstacles.of(key, identity, view)
+        observed = Observed(
+            foreign=hub.tls.foreign.get(key, ()) if hub else (),
+            hub_trouble=hub.trouble if hub else "",
+            id_rival=self._cache.id_rival(key, partial(_account_of, view)),
+            key_rival=self._cache.key_rival(key, partial(_account_of, view)),
+            placed=self._orders.placed(_order_of(key)),
+        )
+        if obstacles and isinstance(identity, Identity):
+            observed = replace(
+                observed,
+                obstacle=obstacles.get(identity_secrets.credential(identity)),
+                certificate_obstacle=obstacles.get(identity_secrets.certificate(identity)),
             )
-            plan = plan_identity(identity, view, observed, now=self._clock(), entropy=self._entropy)
+        for _ in range(_LOOKS):
+            observed = replace(observed, secrets=self._secrets.owned_by(key.namespace, identity.uid))
+            try:
+                plan = plan_identity(
+                    identity, view, observed, now=self._clock(), entropy=self._entropy, make_key=self._keys
+                )
+            except KeyNotMadeError as missing:
+                await self._keys.prepare(missing.key_type)
+                continue
             if plan.deadline is None:
                 self._turns.forget(key)  # a turn that is not needed now must not be saved up for later
-            elif not has_turn:
-                has_turn = self._turns.take(key, plan.deadline, _PACED_WRITES)
-                if not has_turn:
-                    if hub is not None and plan.revoke:
-                        ask_to_revoke(self._queue, hub, key, plan.revoke)
-                    return None
-            if plan.read_secret is None:
-                if contents is not None and plan.write is None:
-                    self._trust(observed.secrets, contents)
-                return plan
-            secret = await self._writer.read(key.namespace, plan.read_secret.name)
-            if secret is None or secret["metadata"]["uid"] != plan.read_secret.uid:
-                self._secrets.remove(key.namespace, plan.read_secret.name, uid=plan.read_secret.uid)
-                self._queue.add(key)
+            elif not observed.has_turn and not self._turns.take(key, plan.deadline, plan.writes):
+                self._revoke(key, hub, plan)
                 return None
-            if secret["metadata"]["resourceVersion"] != plan.read_secret.resource_version:
-                self._secrets.upsert(secret)
-            contents = Contents(secret)
+            wanted = plan.read_secret or plan.read_certificate
+            if wanted is None and not plan.awaits_turn:
+                self._trust(observed, plan)
+                return plan
+            observed = replace(observed, has_turn=observed.has_turn or plan.deadline is not None or plan.awaits_turn)
+            if wanted is not None:
+                contents = await self._read(key, wanted)
+                if contents is None:
+                    return None
+                observed = _with_contents(observed, plan, contents)
         raise RuntimeError("a Secret was read and its contents were asked for again")
 
-    def _trust(self, secrets: tuple[SecretFacts, ...], contents: Contents) -> None:
-        """Take note that the Secret that was read is as it should be."""
-        uid = contents.secret["metadata"]["uid"]
-        for facts in secrets:
-            if facts.uid == uid:
-                self._secrets.trust(facts)
+    async def _read(self, key: Key, facts: SecretFacts) -> Contents | None:
+        """Read a Secret; one that is another by now is looked at anew."""
+        secret = await self._writer.read(key.namespace, facts.name)
+        if secret is None or secret["metadata"]["uid"] != facts.uid:
+            self._secrets.remove(key.namespace, facts.name, uid=facts.uid)
+            self._queue.add(key)
+            return None
+        if secret["metadata"]["resourceVersion"] != facts.resource_version:
+            self._secrets.upsert(secret)
+        return Contents(secret)
+
+    def _trust(self, observed: Observed, plan: Plan) -> None:
+        """Take note of the Secrets that were read and are as they should be."""
+        for contents, write in (
+            (observed.contents, plan.write),
+            (observed.certificate_contents, plan.write_certificate),
+        ):
+            if contents is None or write is not None:
+                continue
+            for facts in observed.secrets:
+                if facts.uid == contents.secret["metadata"]["uid"]:
+                    self._secrets.trust(facts)
+
+    def _revoke(self, key: Key, hub: HubRuntime | None, plan: Plan) -> bool:
+        """Ask the Hub for what the plan revokes; tell whether there is anything."""
+        if hub is None or not (plan.revoke or plan.revoke_certificates):
+            return False
+        ask_to_revoke(self._queue, hub, key, plan.revoke, plan.revoke_certificates)
+        return True
 
     async def _carry_out(
         self, key: Key, identity: Declared, record: Record, hub: HubRuntime | None, plan: Plan
@@ -140,17 +179,16 @@ class Identities:
         if plan.add_finalizer:
             await add_finalizer(self._client, resource, key.namespace, key.name)
             record.finalized = True
-        replaced = None
-        if plan.write is not None:
-            name = plan.write.manifest.name
-            replaced = next((facts for facts in plan.drop if facts.name == name), None)
-            await self._write(key, identity, hub, plan.write, replaced)
+        writes = [write for write in (plan.write, plan.write_certificate) if write is not None]
+        replaced = {facts.name: facts for facts in plan.drop if facts.name in {w.manifest.name for w in writes}}
+        for write in writes:
+            await self._write(key, identity, hub, write, replaced.get(write.manifest.name))
+        await self._order(key, hub, plan)
         for facts in plan.drop:
-            if facts is not replaced:
+            if facts.name not in replaced:
                 # A Secret whose identity is going is deleted with it, by the garbage collector.
                 await self._writer.let_go(facts, delete=not plan.release)
-        if hub is not None and plan.revoke:
-            ask_to_revoke(self._queue, hub, key, plan.revoke)
+        if self._revoke(key, hub, plan):
             record.asked = True
         elif hub is not None and not plan.settled:
             hub.waiting.add(key)
@@ -164,6 +202,16 @@ class Identities:
         if plan.action:
             account = (plan.status or {}).get("account", "")
             log.info("identity", object=str(key), hub="/".join(record.hub), account=account, action=plan.action)
+
+    async def _order(self, key: Key, hub: HubRuntime | None, plan: Plan) -> None:
+        """Have somebody else sign, or clear away what came of that."""
+        if plan.order_over:
+            await self._orders.done(_order_of(key))
+        if hub is not None and plan.order is not None:
+            order, private = plan.order.order, plan.order.key
+            await self._orders.place(_order_of(key), order, private, namespace=hub.key.namespace)
+        if hub is not None and plan.found_root:
+            hub.found_root(plan.found_root)
 
     async def _write(
         self, key: Key, identity: Declared, hub: HubRuntime | None, write: SecretWrite, deleted: SecretFacts | None
@@ -198,27 +246,19 @@ class Identities:
         if belongs_to(facts, identity, hub.view if hub else None):
             self._secrets.adopt(secret, Owner(identity.kind, identity.name, identity.uid))
         else:
-            self._conflicts[key] = 0.0
+            self._obstacles.meet(key, name)
             self._queue.add(Key(SECRETS.kind, key.namespace, name))  # it may be an orphan
-
-    async def _obstacle(self, key: Key, identity: Declared, view: HubView | None) -> Obstacle | None:
-        """Look again at a Secret that stood in our way; nobody tells us of it."""
-        if key not in self._conflicts or not isinstance(identity, Identity):
-            return None
-        obstacle = None
-        try:
-            found = await self._client.get_metadata(SECRETS, key.namespace, secret_name(identity))
-            obstacle = obstacle_of(facts_of(found["metadata"]), identity, view)
-        except NotFoundError:
-            pass
-        if obstacle is None:
-            del self._conflicts[key]
-            return None
-        first, last = _CONFLICT_SECONDS
-        self._conflicts[key] = wait = min(last, max(first, 2 * self._conflicts[key]))
-        self._queue.add_after(key, wait)
-        return obstacle
 
 
 def _account_of(view: HubView | None, key: Key, record: Record) -> str | None:
     return account_of(view, key.namespace, record.account, record.holds_account) if view is not None else None
+
+
+def _with_contents(observed: Observed, plan: Plan, contents: Contents) -> Observed:
+    if plan.read_secret is not None:
+        return replace(observed, contents=contents)
+    return replace(observed, certificate_contents=contents)
+
+
+def _order_of(key: Key) -> OrderKey:
+    return key, "certificate"

@@ -81,6 +81,11 @@ class IdentityCache:
     def __len__(self) -> int:
         return len(self._records)
 
+    def states(self) -> Iterator[tuple[str, bool]]:
+        """Yield the kind of each identity, and whether it is Ready, by its status, whose keys are sorted."""
+        for key, record in self._records.items():
+            yield key.kind, b'"status":"True","type":"Ready"' in record.status
+
     def of_hub(self, hub: tuple[str, str]) -> Iterator[Key]:
         """Yield the identities that name this Hub."""
         yield from tuple(self._by_hub.get(hub, ()))

@@ -6,7 +6,7 @@ from typing import Any
 
 from iotsec.decide import conditions
 from iotsec.decide.conditions import Reason
-from iotsec.decide.identity import Plan
+from iotsec.decide.plan import Plan
 from iotsec.decide.views import Declared
 from iotsec.kube.client import Client
 from iotsec.kube.events import Event, EventRecorder
@@ -75,7 +75,7 @@ class IdentityReporter:
         reason = conditions.reason_of(identity.status, conditions.READY)
         first = not reason and ready is not None and ready["status"] == "True"
         same = ready is not None and ready["reason"] == reason
-        if ready is None or first or (same and identity.status.get("revision") == status.get("revision")):
+        if ready is None or first or (same and _revisions(identity.status) == _revisions(status)):
             return
         self._events.record(
             Event(
@@ -88,3 +88,8 @@ class IdentityReporter:
                 action="Reconcile",
             )
         )
+
+
+def _revisions(status: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the counts of what was issued: JWTs and certificates."""
+    return status.get("revision"), (status.get("certificate") or {}).get("revision")

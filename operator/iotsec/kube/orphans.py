@@ -1,11 +1,11 @@
-"""The worker for creds Secrets whose identity may be gone: what they hold is revoked before they go."""
+"""The worker for Secrets whose identity may be gone: what they hold is revoked before they go."""
 
 from collections.abc import Callable
 
 import structlog
 
 from iotsec.decide import names
-from iotsec.decide.identity import plan_orphan
+from iotsec.decide.ending import plan_orphan
 from iotsec.decide.secrets import SecretFacts
 from iotsec.kube.client import Client
 from iotsec.kube.errors import NotFoundError
@@ -19,6 +19,8 @@ from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 
 log = structlog.get_logger()
+
+_OF_IDENTITIES = (names.CREDENTIALS, names.CERTIFICATE)
 
 
 class Orphans:
@@ -46,7 +48,7 @@ class Orphans:
     async def reconcile(self, key: Key) -> None:
         """Look at one Secret."""
         facts = self._secrets.get(key.namespace, key.name)
-        if facts is None or (facts.issued is None and facts.component != names.CREDENTIALS):
+        if facts is None or (facts.note is None and facts.component not in _OF_IDENTITIES):
             return
         if await self._has_owner(facts):
             return
@@ -56,8 +58,8 @@ class Orphans:
             hub.waiting.add(key)  # it has keys, and cannot sign with them yet
             return
         plan = plan_orphan(facts, hub.view if hub else None, now=self._clock())
-        if hub is not None and plan.revoke:
-            ask_to_revoke(self._queue, hub, key, plan.revoke)
+        if hub is not None and (plan.revoke or plan.revoke_certificates):
+            ask_to_revoke(self._queue, hub, key, plan.revoke, plan.revoke_certificates)
         for secret in plan.drop:
             await self._writer.let_go(secret)
             log.info("orphan cut off", object=str(key), hub=facts.hub, action=plan.action)

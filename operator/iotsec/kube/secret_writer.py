@@ -36,8 +36,8 @@ class SecretWriter:
             )
         return self._cache.wrote(metadata["metadata"])
 
-    async def replace_deleted(self, manifest: SecretManifest, deleted: SecretFacts) -> SecretFacts:
-        """Create a Secret again that somebody deleted and our finalizer holds.
+    async def replace_deleted(self, manifest: SecretManifest, former: SecretFacts) -> SecretFacts:
+        """Create a Secret again that somebody deleted and our finalizer holds, or that is to be of another type.
 
         In a namespace that is going nothing can be created: there it stays, changed in place, until its owner goes too.
 
@@ -49,12 +49,12 @@ class SecretWriter:
         try:
             return await self.write(manifest, None)
         except AlreadyExistsError:
-            await self.let_go(deleted, delete=False)
+            await self.let_go(former)
             return await self.write(manifest, None)
         except ApiError as error:
             if error.code != _FORBIDDEN:
                 raise
-            return await self.write(manifest, deleted)
+            return await self.write(manifest, former)
 
     async def read(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         """Return the whole Secret, or ``None``."""

@@ -7,7 +7,7 @@ from typing import Literal
 import structlog
 
 from iotsec.decide.conditions import RESTART_PENDING, reason_of
-from iotsec.decide.identity import Plan
+from iotsec.decide.plan import Plan
 from iotsec.decide.views import Declared
 from iotsec.decide.workload import RETRY_SECONDS, without_restart
 from iotsec.kube.client import Client

@@ -1,0 +1,299 @@
+"""The wiring of the operator's parts: made, started in order and stopped in reverse."""
+
+import asyncio
+import os
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from iotsec.broker.connection import CREDENTIALS_SECONDS
+from iotsec.decide import names
+from iotsec.decide.revoked_certificates import Sources
+from iotsec.decide.trust_bundles import TRUST_BUNDLE
+from iotsec.kube.accounts import AccountPusher
+from iotsec.kube.certificate_requests import CERTIFICATE_REQUESTS, CertificateOrders
+from iotsec.kube.client import Client
+from iotsec.kube.encryption import Encryption
+from iotsec.kube.encryption_at_rest import EncryptionAtRest
+from iotsec.kube.errors import ApiError, ConflictError
+from iotsec.kube.events import EventRecorder
+from iotsec.kube.existing_trust import ExistingTrusts
+from iotsec.kube.foreign_certificates import ForeignCertificates
+from iotsec.kube.hub_registry import HubRegistry
+from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.hub_secrets import HubSecrets
+from iotsec.kube.hub_status import HubTeller
+from iotsec.kube.hubs import Hubs
+from iotsec.kube.identities import Identities
+from iotsec.kube.identity_cache import IdentityCache
+from iotsec.kube.identity_reporter import IdentityReporter
+from iotsec.kube.informer import Informer
+from iotsec.kube.intake import Intake
+from iotsec.kube.key_rotation import KeyRotations
+from iotsec.kube.keys import Key
+from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.ledgers import Ledgers
+from iotsec.kube.namespaces import Namespaces
+from iotsec.kube.orphans import Orphans
+from iotsec.kube.pacing import Pacer
+from iotsec.kube.presence import Presences
+from iotsec.kube.queue import WorkQueue
+from iotsec.kube.resources import HUBS, NAMESPACES, SECRETS, TLS_POLICIES
+from iotsec.kube.secret_cache import SecretCache
+from iotsec.kube.secret_writer import SecretWriter
+from iotsec.kube.tls_authorities import TlsAuthorities
+from iotsec.kube.tls_keeper import TlsKeeper
+from iotsec.kube.tls_policies import TlsPolicies
+from iotsec.kube.tls_rollout import TlsRollout
+from iotsec.kube.tls_secrets import TlsSecrets
+from iotsec.kube.trust_bundles import CONFIG_MAPS, TrustBundles
+from iotsec.kube.turns import Turns
+from iotsec.kube.workloads import Workloads
+from iotsec.nats import creds, jwt
+from iotsec.nats.claims import UserClaims, UserPermissionLimits
+from iotsec.nats.keys import KeyType, SigningKey
+from iotsec.settings import Settings
+from iotsec.x509.keys import generate
+
+log = structlog.get_logger()
+
+
+def clock() -> int:
+    """Return the unix second."""
+    return int(time.time())
+
+
+def entropy() -> bytes:
+    """Return 32 random bytes."""
+    return os.urandom(32)
+
+
+def system_credentials(hub: HubRuntime) -> bytes:
+    """Mint a creds file for one connection as a system-account user; it is never stored.
+
+    For a trust root that somebody else made it is the one that was given.
+    """
+    if hub.existing.access is not None:
+        return hub.existing.access.contents
+    if hub.trust is None:
+        raise ValueError("the Hub's keys are not loaded")
+    key = SigningKey.generate(KeyType.USER, entropy())
+    now = clock()
+    token = jwt.encode(
+        UserClaims(issuer_account=hub.trust.system.public, limits=UserPermissionLimits()),
+        hub.system_signer,
+        subject=key.public,
+        name="iot-security-operator",
+        issued_at=now,
+        expires_at=now + CREDENTIALS_SECONDS,
+    )
+    return creds.format_creds(token, key)
+
+
+class Application:
+    """One operator process."""
+
+    def __init__(self, settings: Settings, client: Client, pacer: Pacer) -> None:
+        self._settings = settings
+        self._client = client
+        self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
+        self.cache = IdentityCache()
+        self.secrets = SecretCache()
+        self.namespaces = Namespaces(changed=lambda name: self._intake.relabelled(name))  # noqa: PLW0108 - made below
+        self.events = EventRecorder(client, pacer, instance=settings.instance)
+        self._turns = Turns(pacer, self.queue)
+        writer = SecretWriter(client, self.secrets)
+        hub_secrets = HubSecrets(writer, self.secrets, entropy=entropy)
+        self.presences = Presences(
+            client=client, cache=self.cache, clock=clock, writes_per_second=settings.presence_writes
+        )
+        self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials)
+        self._policies = TlsPolicies(self.queue)
+        self._orders = CertificateOrders(client, self.queue, clock=clock)
+        self._bundles = TrustBundles(client, changed=self.queue.add)
+        tls_secrets = TlsSecrets(writer)
+        encryption = Encryption(
+            client=client,
+            queue=self.queue,
+            policies=self._policies,
+            hubs=self._registry,
+            keeper=TlsKeeper(
+                tls_secrets,
+                self.secrets,
+                TlsAuthorities(tls_secrets, clock=clock, entropy=entropy, make_key=generate),
+                self._orders,
+                clock=clock,
+                entropy=entropy,
+                make_key=generate,
+            ),
+            rollout=TlsRollout(clock=clock),
+            bundles=self._bundles,
+            namespaces=self.namespaces,
+            secrets=self.secrets,
+            identities=self.cache,
+            events=self.events,
+            clock=clock,
+        )
+        self._encryption = encryption
+        self.foreign_certificates = ForeignCertificates(
+            queue=self.queue, hubs=self._registry.runtimes, identities=self.cache, secrets=self.secrets
+        )
+        self.hubs = Hubs(
+            client=client,
+            queue=self.queue,
+            registry=self._registry,
+            identities=self.cache,
+            presences=self.presences,
+            secrets=hub_secrets,
+            existing=ExistingTrusts(writer, hub_secrets, entropy=entropy, clock=clock),
+            rotations=KeyRotations(hub_secrets, self.secrets, self.events, clock=clock, entropy=entropy),
+            pusher=AccountPusher(hub_secrets, Ledgers(self.secrets, self.cache, clock=clock), clock=clock),
+            encryption=encryption,
+            at_rest=EncryptionAtRest(writer, self.secrets, entropy=entropy),
+            teller=HubTeller(client, self.queue, self.events, clock=clock),
+            clock=clock,
+        )
+        self.identities = Identities(
+            client=client,
+            queue=self.queue,
+            cache=self.cache,
+            secrets=self.secrets,
+            writer=writer,
+            hubs=self._registry,
+            reporter=IdentityReporter(client, self.queue, self.cache, self.events),
+            workloads=Workloads(client, self.events, clock=clock),
+            turns=self._turns,
+            orders=self._orders,
+            clock=clock,
+            entropy=entropy,
+            make_key=generate,
+        )
+        self.orphans = Orphans(
+            client=client,
+            queue=self.queue,
+            cache=self.cache,
+            secrets=self.secrets,
+            writer=writer,
+            hubs=self._registry,
+            clock=clock,
+        )
+        self._intake = Intake(queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self._registry)
+        self.informers = [
+            Informer(client, HUBS, upsert=self._registry.upsert, gone=self._registry.gone),
+            Informer(client, TLS_POLICIES, upsert=self._policies.upsert, gone=self._policies.gone),
+            Informer(
+                client,
+                CONFIG_MAPS,
+                upsert=self._bundles.upsert,
+                gone=self._bundles.gone,
+                selector=f"{names.COMPONENT}={TRUST_BUNDLE}",
+                metadata_only=True,
+            ),
+            Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),
+            Informer(
+                client,
+                SECRETS,
+                upsert=self._intake.secret,
+                gone=self._intake.secret_gone,
+                selector=names.COMPONENT,
+                metadata_only=True,
+            ),
+            *(
+                Informer(
+                    client,
+                    kind.resource,
+                    upsert=lambda item, name=name: self._intake.identity(name, item),  # type: ignore[misc]
+                    gone=lambda namespace, n, name=name: self._intake.identity_gone(Key(name, namespace, n)),  # type: ignore[misc]
+                )
+                for name, kind in IDENTITY_KINDS.items()
+            ),
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Done once a part of the operator ended by itself."""
+
+    async def start(self) -> None:
+        """Learn all there is, then start working on it."""
+        self._spawn(self.events.run(), "events")
+        for informer in self.informers:
+            self._spawn(informer.run(), "informer")
+        for informer in self.informers:
+            await informer.synced.wait()
+        self._intake.open()
+        for hub in self._bundles.hubs():
+            self.queue.add(hub)  # it may be gone, and its ConfigMaps with it
+        self._spawn(self.queue.run_clock(), "clock")
+        self._spawn(self.presences.run(), "presence")
+        self._spawn(self._orders.run(), "certificate requests")
+        self._spawn(self.foreign_certificates.run(), "foreign certificates")
+        for number in range(self._settings.workers):
+            self._spawn(self._work(), f"worker {number}")
+        log.info("started", identities=len(self.cache), action="start")
+
+    async def stop(self) -> None:
+        """Stop working; what was under way is taken up again at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._turns.close()
+        await self._registry.close()
+        self.failed.cancel()  # nobody need wait for it any more: kopf would, for five seconds
+        log.info("stopped", action="stop")
+
+    def sources(self, namespace: str, name: str) -> Sources | None:
+        """Return what is told of the certificates of a Hub; ``None`` while nothing is known of them."""
+        hub = self._registry.runtime(namespace, name)
+        if hub is None or hub.tls.authorities is None or hub.tls.revoked is None:
+            return None
+        authorities = tuple(one.authority for one in hub.tls.authorities.generations if one.authority is not None)
+        validity = hub.tls.settings.validity if hub.tls.settings is not None else None
+        return Sources(authorities, hub.tls.revoked, validity)
+
+    def _lane(self, key: Key) -> int:
+        """Put what cuts off before what lets in: a thousand new Devices must not keep a deleted one connected."""
+        if key.kind == HUBS.kind:
+            return 0
+        record = self.cache.get(key)
+        return 1 if record is not None and record.ends and not record.asked else 2
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """End the process when a task ends that never should: it is started anew, half of it would go on deaf."""
+        if not task.cancelled() and not self.failed.done():
+            log.error("task ended", task=task.get_name(), action="stop", exc_info=task.exception())
+            self.failed.set_result(task.get_name())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                await self._reconcile(key)
+                self.queue.forget(key)
+            except ConflictError:
+                self.queue.add_failed(key)  # somebody was faster: look again
+            except ApiError as error:
+                delay = self.queue.add_failed(key, at_least=error.retry_after or 0.0)
+                log.warning("request failed", object=str(key), error=str(error), retry_seconds=round(delay, 1))
+            except Exception:
+                delay = self.queue.add_failed(key)
+                log.exception("unexpected failure", object=str(key), retry_seconds=round(delay, 1))
+            finally:
+                self.queue.done(key)
+
+    async def _reconcile(self, key: Key) -> None:
+        if key.kind == HUBS.kind:
+            await self.hubs.reconcile(key)
+        elif key.kind == TLS_POLICIES.kind:
+            await self._encryption.reconcile(key)
+        elif key.kind == CERTIFICATE_REQUESTS.kind:
+            await self._orders.tidy(key)
+        elif key.kind == SECRETS.kind:
+            await self.orphans.reconcile(key)
+        else:
+            await self.identities.reconcile(key)

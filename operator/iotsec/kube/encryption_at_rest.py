@@ -1,0 +1,191 @@
+"""The key of each Hub's JetStream: made once, written down before servers are told, replaced when asked for."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from iotsec.broker.connection import UnavailableError
+from iotsec.broker.jetstream_keys import jetstream_keys
+from iotsec.decide import encryption_at_rest as decisions
+from iotsec.decide.encryption_at_rest import ROTATE_JETSTREAM_KEY, EncryptionState, Phase, Progress
+from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of, is_satisfied
+from iotsec.decide.seeds import TrustDamagedError
+from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.hub_secrets import SecretTakenError
+from iotsec.kube.secret_cache import SecretCache
+from iotsec.kube.secret_writer import SecretWriter
+
+log = structlog.get_logger()
+
+COMPONENT = "jetstream-key"
+
+_LOOK_SECONDS = 2.0  # between two questions while a restart is waited for
+_IDLE_SECONDS = 60.0
+_AWAY_SECONDS = 600.0
+"""How long a server is waited for that no longer answers: a restart is over by then."""
+
+Secret = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is known of one Hub; a restart of the operator reads it back, and asks the servers again."""
+
+    progress: Progress | None = None
+    """The key, and how far it has come on the servers."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """When each server last told its key, by the event loop's clock."""
+    look_due: float = float("-inf")
+    """When to ask the servers again; by the event loop's clock."""
+
+
+class EncryptionAtRest:
+    """Keeps the keys of Hubs whose JetStream encrypts what it stores."""
+
+    def __init__(self, writer: SecretWriter, cache: SecretCache, *, entropy: Callable[[], bytes]) -> None:
+        self._writer = writer
+        self._cache = cache
+        self._entropy = entropy
+        self._memories: defaultdict[str, _Memory] = defaultdict(_Memory)
+
+    def forget(self, uid: str) -> None:
+        """Forget a Hub that is gone."""
+        self._memories.pop(uid, None)
+
+    async def bring_up(
+        self, hub: HubRuntime, owner: Owner, *, status: Mapping[str, Any], asked: str, ending: bool
+    ) -> Progress | None:
+        """Read the key, or make it where there never was one; ``None`` where nothing is to be encrypted.
+
+        What was held in memory outlives a Secret that somebody deletes or edits. ``status`` is the Hub's; ``asked`` is
+        the token of ``ROTATE_JETSTREAM_KEY``, which whoever writes it before there is a key has heeded at once.
+
+        Raises:
+            TrustDamagedError: the key is gone, damaged, or another than what was stored needs.
+            SecretTakenError: somebody else's Secret is in the way.
+
+        """
+        if hub.spec is None:
+            raise RuntimeError("the Hub's spec is not known")
+        wanted, known = hub.spec.nats.encryption_at_rest, decisions.in_use(status)
+        memory = self._memories[hub.uid]
+        before = memory.progress
+        if wanted is None and not known and before is None:
+            return None
+        name = decisions.key_secret(hub.key.name)
+        found = await self._writer.read(hub.key.namespace, name)
+        state = before.state if before is not None else _read(found, owner, name, known=known)
+        # What was encrypted once stays so, whatever an older CustomResourceDefinition makes of the spec.
+        cipher = wanted.cipher if wanted is not None else state.cipher if state is not None else "ChaCha"
+        new = decisions.brought_up(state, cipher=cipher, token=asked, entropy=self._entropy)
+        await self._keep(hub, new, found, owner, ending=ending)
+        if before is None or new != before.state:
+            servers = dict.fromkeys(before.servers if before is not None else (), False)
+            memory.progress, memory.look_due = Progress(new, servers), float("-inf")
+        return memory.progress
+
+    async def advance(
+        self, hub: HubRuntime, owner: Owner, *, status: Mapping[str, Any], asked: Mapping[str, str]
+    ) -> Progress | None:
+        """Ask the servers which key they have, where it is time, and make the next step there is to make.
+
+        ``asked`` are the Hub's annotations.
+
+        Raises:
+            ApiError: the step could not be written down; all is as it was.
+
+        """
+        memory = self._memories[hub.uid]
+        before = memory.progress
+        if before is None:
+            return None
+        now, token = asyncio.get_running_loop().time(), asked.get(ROTATE_JETSTREAM_KEY, "")
+        is_asked = before.phase is Phase.ACTIVE and token not in {"", before.state.heeded}
+        if now < memory.look_due and not is_asked:
+            return before
+        answers = await self._answers(hub, status, memory, now)
+        servers = {name: answers.get(name, "") == before.state.loaded_id for name in memory.seen}
+        state = decisions.advanced(before.state, token=token, servers=servers, entropy=self._entropy)
+        if state != before.state:
+            found = await self._writer.read(hub.key.namespace, decisions.key_secret(hub.key.name))
+            await self._keep(hub, state, found, owner, ending=False)
+        servers = {name: answers.get(name, "") == state.loaded_id for name in memory.seen}
+        memory.progress = Progress(state, servers)
+        is_pending = memory.progress.phase is Phase.RESTART_NEEDED
+        memory.look_due = now + (_LOOK_SECONDS if is_pending else _IDLE_SECONDS)
+        return memory.progress
+
+    async def _answers(
+        self, hub: HubRuntime, status: Mapping[str, Any], memory: _Memory, now: float
+    ) -> Mapping[str, str]:
+        """Ask every server for its key, and take note of who is there, or was a while ago."""
+        before = (status.get("encryptionAtRest") or {}).get("servers") or ()
+        for name in (*(one["name"] for one in before), *(server.name for server in hub.servers.known.values())):
+            memory.seen.setdefault(name, now)
+        try:
+            answers = await jetstream_keys(hub.connection, expect=len(hub.servers.known))
+        except UnavailableError:
+            answers = {}
+        memory.seen.update(dict.fromkeys(answers, now))
+        # Without a name of its own a server is another after each start: the former one is not coming back.
+        nameless = {server.id for server in hub.servers.known.values() if server.id == server.name}
+        memory.seen = {
+            name: at
+            for name, at in memory.seen.items()
+            if now - at < _AWAY_SECONDS and (name in answers or not nameless)
+        }
+        return answers
+
+    async def _keep(
+        self, hub: HubRuntime, state: EncryptionState, found: Secret | None, owner: Owner, *, ending: bool
+    ) -> None:
+        """Make the Secret so; of a Hub that is ending nothing is made again that somebody deletes."""
+        if found is not None and not state.is_in(data_of(found)):
+            _check_ours(found, owner)
+        facts = facts_of(found["metadata"]) if found is not None else None
+        manifest = SecretManifest(
+            namespace=hub.key.namespace,
+            name=decisions.key_secret(hub.key.name),
+            data=state.to_data(),
+            owner=owner,
+            component=COMPONENT,
+            hub=f"{hub.key.namespace}/{hub.key.name}",
+        )
+        if found is None:
+            if ending:
+                return
+            await self._writer.write(manifest, None)
+        elif facts is not None and facts.deleting and not ending:
+            await self._writer.replace_deleted(manifest, facts)
+        else:
+            manifest = replace(manifest, stale_data=state.stale(data_of(found)))
+            if is_satisfied(found, manifest):
+                self._cache.wrote(found["metadata"])
+                return
+            await self._writer.write(manifest, facts)
+        log.info("hub secret written", hub=manifest.hub, secret=manifest.name, action="write")
+
+
+def _read(found: Secret | None, owner: Owner, name: str, *, known: str) -> EncryptionState | None:
+    """Read the key where there ever was one; ``known`` is the name of it that the Hub's status tells."""
+    if found is None:
+        if known:
+            raise TrustDamagedError(decisions.key_lost(name))
+        return None
+    if not known:
+        _check_ours(found, owner)
+    # A Secret that was restored without its metadata is known by what it holds.
+    return decisions.read_state(data_of(found), secret=name, known=known)
+
+
+def _check_ours(found: Secret | None, owner: Owner) -> None:
+    if found is None:
+        return
+    controller = facts_of(found["metadata"]).owner
+    if controller is None or controller.uid != owner.uid:
+        name = found["metadata"]["name"]
+        raise SecretTakenError(f"Secret {name} exists and is not this Hub's: delete it, or give the Hub another name")

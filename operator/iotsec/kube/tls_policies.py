@@ -1,0 +1,110 @@
+"""Every TLSPolicy as the watch showed it, and which of them counts for a Hub."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iotsec.api.model import SpecError
+from iotsec.api.tls_policy import TLSPolicy
+from iotsec.decide.names import ROTATE, ROTATE_CA
+from iotsec.kube.keys import Key
+from iotsec.kube.queue import WorkQueue
+from iotsec.kube.resources import HUBS, TLS_POLICIES
+
+
+@dataclass(slots=True)
+class PolicyRecord:
+    """A TLSPolicy as the watch showed it last."""
+
+    key: Key
+    body: Mapping[str, Any]
+    status: Mapping[str, Any]
+    told_at: float = float("-inf")
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The object's metadata."""
+        found: Mapping[str, Any] = self.body["metadata"]
+        return found
+
+    @property
+    def uid(self) -> str:
+        """The object's uid."""
+        return str(self.metadata["uid"])
+
+    @property
+    def hub(self) -> Key:
+        """The Hub that it is for."""
+        reference = (self.body.get("spec") or {}).get("hubRef") or {}
+        return Key(HUBS.kind, self.key.namespace, str(reference.get("name", "")))
+
+    @property
+    def token(self) -> str:
+        """What asks for another CA."""
+        return str((self.metadata.get("annotations") or {}).get(ROTATE_CA, ""))
+
+    @property
+    def rotate(self) -> str:
+        """What asks for other certificates of the servers."""
+        return str((self.metadata.get("annotations") or {}).get(ROTATE, ""))
+
+    def policy(self) -> TLSPolicy:
+        """Return the policy.
+
+        Raises:
+            SpecError: it is not a valid one.
+
+        """
+        return TLSPolicy.parse(self.body)
+
+
+class TlsPolicies:
+    """All TLSPolicies; what changes is queued, with its Hub."""
+
+    def __init__(self, queue: WorkQueue[Key]) -> None:
+        self._queue = queue
+        self._records: dict[Key, PolicyRecord] = {}
+
+    def upsert(self, body: Mapping[str, Any]) -> None:
+        """Take in a policy as an event shows it."""
+        metadata = body["metadata"]
+        key = Key(TLS_POLICIES.kind, metadata["namespace"], metadata["name"])
+        before = self._records.get(key)
+        if before and int(metadata["resourceVersion"]) <= int(before.metadata["resourceVersion"]):
+            return
+        record = PolicyRecord(key, body, body.get("status") or {}, before.told_at if before else float("-inf"))
+        self._records[key] = record
+        if before is None or before.hub != record.hub:
+            self._queue_all(record.hub)
+        if before is not None and before.hub != record.hub:
+            self._queue_all(before.hub)
+        self._queue.add(key)
+        self._queue.add(record.hub)
+
+    def gone(self, namespace: str, name: str) -> None:
+        """Take in that a policy no longer exists."""
+        record = self._records.pop(Key(TLS_POLICIES.kind, namespace, name), None)
+        if record is not None:
+            self._queue_all(record.hub)
+
+    def record(self, key: Key) -> PolicyRecord | None:
+        """Return a policy as the watch showed it last."""
+        return self._records.get(key)
+
+    def of(self, hub: Key) -> PolicyRecord | None:
+        """Return the policy that counts for a Hub: of several the one that was there first."""
+        return min(
+            (one for one in self._records.values() if one.hub == hub and "deletionTimestamp" not in one.metadata),
+            key=lambda one: (one.metadata.get("creationTimestamp", ""), one.uid),
+            default=None,
+        )
+
+    def _queue_all(self, hub: Key) -> None:
+        """Have everybody look again who is concerned by how many policies a Hub has."""
+        self._queue.add(hub)
+        for record in self._records.values():
+            if record.hub == hub:
+                self._queue.add(record.key)
+
+
+__all__ = ["PolicyRecord", "SpecError", "TlsPolicies"]

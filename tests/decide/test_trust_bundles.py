@@ -1,0 +1,127 @@
+"""Which ConfigMaps with a trust bundle are written, left alone and deleted."""
+
+from typing import Any
+
+import pytest
+
+from iotsec.api.accounts import LabelSelector
+from iotsec.decide import names
+from iotsec.decide.secrets import content_hash
+from iotsec.decide.trust_bundles import (
+    BundleFacts,
+    BundleWrite,
+    WantedBundle,
+    bundle_facts,
+    bundle_namespaces,
+    plan_bundles,
+)
+
+HUB = "iot/plant"
+PEM = b"-----BEGIN CERTIFICATE-----\n"
+WANTED = WantedBundle(PEM, "plant-ca-bundle", "ca.crt", frozenset({"a", "b"}))
+LABELS = {"iot": {}, "a": {"team": "x"}, "b": {"team": "y"}}
+
+
+def there(namespace: str, *, bundle: bytes = PEM, key: str = "ca.crt", hub: str = HUB, **changes: Any) -> BundleFacts:
+    """A ConfigMap as we wrote it, read back from its metadata, with some of that changed."""
+    name = changes.pop("name", "plant-ca-bundle")
+    write = BundleWrite(namespace, name, hub, {key: bundle.decode()}, None)
+    ours = {"manager": names.FIELD_MANAGER, "fieldsV1": {"f:data": {".": {}, f"f:{key}": {}}}}
+    own = {"uid": f"uid-{namespace}", "resourceVersion": "7", "managedFields": [ours]}
+    return bundle_facts(write.to_object()["metadata"] | own | changes)
+
+
+def test_each_namespace_gets_one_and_what_is_so_already_is_left_alone() -> None:
+    plan = plan_bundles(HUB, WANTED, [there("a")])
+
+    assert [(w.namespace, w.name, dict(w.data)) for w in plan.writes] == [
+        ("b", "plant-ca-bundle", {"ca.crt": PEM.decode()})
+    ]
+    assert (plan.deletions, plan.conflicts) == ((), ())
+
+
+def test_another_bundle_is_written_over_the_former_one() -> None:
+    former = there("a", bundle=b"former")
+
+    (write,) = plan_bundles(HUB, WANTED, [former, there("b")]).writes
+
+    assert write.replaces == former
+    assert write.to_patch(former.uid)["metadata"]["annotations"][names.CONTENT_HASH] == content_hash({"ca.crt": PEM})
+
+
+def test_another_key_takes_the_former_one_along() -> None:
+    former = there("a", key="root.pem")
+
+    (write,) = plan_bundles(HUB, WANTED, [former, there("b")]).writes
+
+    assert write.to_patch(former.uid, former.keys)["data"] == {"root.pem": None, "ca.crt": PEM.decode()}
+
+
+@pytest.mark.parametrize(
+    "managed",
+    [
+        [{"manager": "kubectl", "fieldsV1": {"f:data": {"f:ca.crt": {}}}}],
+        [{"manager": names.FIELD_MANAGER, "fieldsV1": {"f:metadata": {}}}],
+        [
+            {"manager": names.FIELD_MANAGER, "fieldsV1": {"f:data": {"f:ca.crt": {}}}},
+            {"manager": "kubectl", "fieldsV1": {"f:metadata": {"f:annotations": {f"f:{names.CONTENT_HASH}": {}}}}},
+        ],
+    ],
+    ids=["the bundle", "the bundle, taken out", "our note of it"],
+)
+def test_what_somebody_else_wrote_is_written_again(managed: list[Any]) -> None:
+    touched = there("a", managedFields=managed)
+
+    (write,) = plan_bundles(HUB, WANTED, [touched, there("b")]).writes
+
+    assert (touched.suspect, write.replaces) == (True, touched)
+
+
+def test_what_others_add_is_theirs() -> None:
+    ours = {"manager": names.FIELD_MANAGER, "fieldsV1": {"f:data": {"f:ca.crt": {}}}}
+    theirs = {"manager": "kubectl", "fieldsV1": {"f:data": {"f:notes": {}}, "f:metadata": {"f:labels": {"f:team": {}}}}}
+
+    assert plan_bundles(HUB, WANTED, [there("a", managedFields=[ours, theirs]), there("b")]).writes == ()
+
+
+def test_what_is_no_longer_wanted_goes() -> None:
+    elsewhere, renamed = there("c"), there("a", name="other")
+
+    plan = plan_bundles(HUB, WANTED, [there("a"), there("b"), elsewhere, renamed])
+
+    assert plan.deletions == (elsewhere, renamed)
+    assert plan.writes == ()
+
+
+def test_a_hub_that_wants_none_keeps_none_and_touches_no_other_hubs() -> None:
+    other = there("a", hub="lab/plant")
+
+    assert plan_bundles(HUB, None, [there("b"), other]).deletions == (there("b"),)
+
+
+def test_who_came_first_keeps_the_name() -> None:
+    plan = plan_bundles(HUB, WANTED, [there("a", hub="lab/plant"), there("b")])
+
+    (why,) = plan.conflicts
+    assert why.startswith("ConfigMap a/plant-ca-bundle is that of Hub lab/plant: set another")
+    assert (plan.writes, plan.deletions) == ((), ())
+
+
+def test_one_that_is_going_is_waited_for() -> None:
+    going = there("a", deletionTimestamp="2030-01-31T12:00:00Z")
+
+    assert plan_bundles(HUB, WANTED, [going, there("b")]).writes == ()
+    assert plan_bundles(HUB, None, [going]).deletions == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "meant"), [("Same", {"iot"}), ("All", {"iot", "a", "b"}), ("Selector", {"a"})], ids=str
+)
+def test_namespaces_are_meant_as_an_account_means_them(where: str, meant: set[str]) -> None:
+    selector = LabelSelector(match_labels={"team": "x"}) if where == "Selector" else None
+
+    assert bundle_namespaces(where, selector, hub_namespace="iot", labels=LABELS) == meant
+
+
+def test_the_hubs_namespace_is_meant_only_while_it_is_there() -> None:
+    assert bundle_namespaces("Same", None, hub_namespace="gone", labels=LABELS) == frozenset()
