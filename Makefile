@@ -23,8 +23,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-demo: setup ## the main job on a control plane of its own: a device connects, is held to its role, is cut off
-	$(BIN)/python -m demo
+demo: setup ## the main job on a control plane of its own, from connecting to being cut off; TLS=mutual: encrypted
+	$(BIN)/python -m demo $(if $(TLS),--tls $(TLS))
 
 test: setup ## every test, against a real control plane and real nats-servers
 	$(BIN)/python -m pytest tests

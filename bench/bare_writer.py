@@ -1,8 +1,9 @@
 """What the operator is compared with: the same API writes and nothing else, `python -m bench.bare_writer`.
 
-For each Device it creates a Secret and merge-patches the status, byte for byte as large as the operator's, with as many
-requests in flight, as the same ServiceAccount. It decides nothing, signs nothing, watches nothing and tells nobody. In
-mode `backlog` the Devices exist; in mode `stream` it creates them too, like the feeder, and writes as they come.
+For each Device it creates its Secrets and merge-patches the status, byte for byte as large as the operator's, with as
+many requests in flight, as the same ServiceAccount. It decides nothing, signs nothing, watches nothing and tells
+nobody. In mode `backlog` the Devices exist; in mode `stream` it creates them too, like the feeder, and writes as they
+come.
 """
 
 import argparse
@@ -24,7 +25,7 @@ _MANAGER = f"?fieldManager={FIELD_MANAGER}"
 
 
 class BareWriter:
-    """Makes the two writes for one Device after the other."""
+    """Makes the writes for one Device after the other."""
 
     def __init__(self, session: Session, namespace: str, template: Template) -> None:
         self._session = session
@@ -34,8 +35,8 @@ class BareWriter:
     async def write(self, metadata: dict[str, Any]) -> None:
         """Make them for the Device of this metadata."""
         name = metadata["name"]
-        secret = self._template.secret_for(self._namespace, name, metadata["uid"])
-        await self._session.send("POST", SECRETS.path(self._namespace) + _MANAGER, secret)
+        for secret in self._template.secrets_for(self._namespace, name, metadata["uid"]):
+            await self._session.send("POST", SECRETS.path(self._namespace) + _MANAGER, secret)
         await self._session.send(
             "PATCH",
             DEVICES.path(self._namespace, name, "status") + _MANAGER,

@@ -24,6 +24,12 @@ class Program:
         self._module = module
         self._process = process
 
+    async def begun(self) -> None:
+        """Wait for a line that it prints once it is at work; raises `ProgramFailedError` where it ended instead."""
+        assert self._process.stdout is not None  # noqa: S101 - `running` has it so
+        if not await self._process.stdout.readline():
+            raise ProgramFailedError(f"{self._module} ended before it was at work")
+
     async def result(self) -> dict[str, Any]:
         """End its standard input, wait for its own end, and return the JSON object it printed.
 

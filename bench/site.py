@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,16 @@ from bench.operator_log import OperatorLog
 from bench.programs import run_feeder
 from bench.session import MERGE, Session, in_flight
 from bench.usage import Usage
-from iotsec.kube.resources import DEVICES, HUBS, SECRETS, Resource
+from iotsec.decide.names import nats_config_secret
+from iotsec.kube.resources import DEVICES, HUBS, SECRETS, TLS_POLICIES, Resource
 from testbed.control_plane import ControlPlane
+from testbed.kubelet import Kubelet
 from testbed.nats_server import NatsServer
 from testbed.operator import SERVICE_ACCOUNT, Operator
 from testbed.user import User
+
+_CONFIG = nats_config_secret(HUB)
+_ENCRYPTED_SECONDS = 60.0
 
 
 def progress(text: str) -> None:
@@ -111,17 +116,20 @@ class Site:
         return name
 
     @asynccontextmanager
-    async def fleet(self, **spec: Any) -> AsyncIterator[Fleet]:
+    async def fleet(self, *, tls: Mapping[str, Any] | None = None, **spec: Any) -> AsyncIterator[Fleet]:
         """A Hub that is Ready, without Devices; the operator runs. Both its servers and the operator end with it.
 
-        `spec` is what the Hub's spec has beside its servers.
+        `spec` is what the Hub's spec has beside its servers, `tls` what its TLSPolicy's has, where it is to have one.
         """
         namespace = await self.namespace()
         user = User(self.plane.api, namespace)
         await self.start_operator()
-        with NatsServer(self._directory / namespace) as server:
+        with NatsServer(self._directory / namespace) as server, ExitStack() as node:
             try:
-                await asyncio.to_thread(_bring_up_hub, user, server, spec)
+                await asyncio.to_thread(_bring_up_hub, user, server, spec, tls)
+                if tls is not None:
+                    node.enter_context(Kubelet(user, _CONFIG, [server]))
+                    await asyncio.to_thread(user.wait_ready, "TLSPolicy", HUB, within=_ENCRYPTED_SECONDS)
                 async with DeviceWatch(self.session, namespace) as watch:
                     yield Fleet(self, namespace, server, watch)
             finally:
@@ -146,7 +154,7 @@ class Site:
 
     async def _wipe(self, namespace: str) -> None:
         """Delete what is in a namespace, without the operator, which would revoke everything."""
-        for resource in (SECRETS, DEVICES, HUBS):
+        for resource in (SECRETS, DEVICES, TLS_POLICIES, HUBS):
             found = (await self.session.get(resource.path(namespace)))["items"]
             progress(f"  wiping {len(found)} {resource.plural} …")
             await in_flight(found, partial(self._drop, resource))
@@ -160,8 +168,11 @@ class Site:
             await self.session.send("DELETE", path)
 
 
-def _bring_up_hub(user: User, server: NatsServer, spec: Mapping[str, Any]) -> None:
+def _bring_up_hub(user: User, server: NatsServer, spec: Mapping[str, Any], tls: Mapping[str, Any] | None) -> None:
     user.apply_hub(HUB, [server.url], **spec)
-    server.mount(user.wait_secret(f"{HUB}-nats-config"))
+    if tls is not None:
+        user.apply_tls_policy(HUB, HUB, **tls)
+        user.wait_for("Secret", _CONFIG, lambda secret: any(name.endswith(".key") for name in secret["data"]))
+    server.mount(user.wait_secret(_CONFIG))
     server.start()
     user.wait_ready("Hub", HUB)

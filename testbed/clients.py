@@ -128,6 +128,6 @@ async def wait_accepted(url: str, creds: str, *, within: float = 10, tls: ssl.SS
     await wait_until_async(partial(is_accepted, url, creds, tls=tls), within=within)
 
 
-async def wait_refused(url: str, creds: str, *, within: float = 10) -> None:
+async def wait_refused(url: str, creds: str, *, within: float = 10, tls: ssl.SSLContext | None = None) -> None:
     """Wait until the server no longer lets these credentials in."""
-    await wait_until_async(partial(is_refused, url, creds), within=within)
+    await wait_until_async(partial(is_refused, url, creds, tls=tls), within=within)

@@ -36,6 +36,8 @@ async def shake_hands(port: int, context: ssl.SSLContext, *, nats: bool = True) 
         return Handshake(str(getattr(error, "reason", "") or error) or type(error).__name__)
     except TimeoutError:
         return Handshake("it does not answer")
+    except ValueError:  # after a fatal alert OpenSSL knows of no handshake any more, though there was one
+        return Handshake("it refuses what it was shown")
 
 
 async def _shake(port: int, context: ssl.SSLContext, *, nats: bool) -> Handshake:

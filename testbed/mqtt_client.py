@@ -4,6 +4,7 @@ The wire is MQTT 3.1.1, all that nats-server speaks. No thread is started: the e
 """
 
 import asyncio
+import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -48,7 +49,7 @@ class MqttConnected:
         def stop_writing(_client: Client, _data: Any, socket: Any) -> None:
             loop.remove_writer(socket)
 
-        client.on_socket_open = lambda _client, _data, socket: loop.add_reader(socket, client.loop_read)
+        client.on_socket_open = lambda _client, _data, socket: loop.add_reader(socket, self._read, socket)
         client.on_socket_close = stop_reading
         client.on_socket_register_write = lambda _client, _data, socket: loop.add_writer(socket, client.loop_write)
         client.on_socket_unregister_write = stop_writing
@@ -126,6 +127,12 @@ class MqttConnected:
         async with asyncio.timeout(_SECONDS):
             return await answer
 
+    def _read(self, socket: Any) -> None:
+        self.client.loop_read()
+        # What TLS has decrypted already wakes nobody who waits for the socket.
+        while not self.closed.is_set() and isinstance(socket, ssl.SSLSocket) and socket.pending():
+            self.client.loop_read()
+
     # The library calls these from within the event loop, whenever the socket had something to read or was closed.
 
     def _on_connect(self, _client: Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
@@ -149,8 +156,12 @@ class MqttConnected:
 
 
 @asynccontextmanager
-async def connect_mqtt(url: str, username: str, password: str, *, client_id: str = "") -> AsyncIterator[MqttConnected]:
+async def connect_mqtt(
+    url: str, username: str, password: str, *, client_id: str = "", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[MqttConnected]:
     """Log in at a `NatsServer.mqtt_url` or `mqtt_websocket_url`, with a client id that the server makes by default.
+
+    With `tls` the url is a `mqtts_url` or `mqtt_wss_url`, of a server that the context verifies.
 
     Raises `LoginRefusedError` where the server refuses, and `OSError` where it does not answer or gives no reason.
     """
@@ -158,11 +169,13 @@ async def connect_mqtt(url: str, username: str, password: str, *, client_id: str
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id,
-        transport="websockets" if place.scheme == "ws" else "tcp",
+        transport="websockets" if place.scheme in ("ws", "wss") else "tcp",
         reconnect_on_failure=False,
     )
     client.ws_set_options(path=place.path)
     client.username_pw_set(username, password)
+    if tls is not None:
+        client.tls_set_context(tls)
     connected = MqttConnected(client)
     try:
         await connected.log_in(place.hostname or "", place.port or 0)

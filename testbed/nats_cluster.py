@@ -8,12 +8,24 @@ from typing import Self
 
 from testbed.nats_config import Ports
 from testbed.nats_server import NatsServer
+from testbed.ports import Port
 
 
 class NatsCluster:
-    """`size` servers, `nats-0` and so on, each with a folder of its own and each stoppable alone."""
+    """`size` servers, `nats-0` and so on, each with a folder of its own and each stoppable alone.
 
-    def __init__(self, directory: Path, size: int, *, interval: str = "5s") -> None:
+    Where asked each has a listener for leaf nodes, or a gateway; as with `NatsServer`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        size: int,
+        *,
+        interval: str = "5s",
+        leafnodes: bool = False,
+        gateways: Mapping[str, Port] | None = None,
+    ) -> None:
         places = [Ports() for _ in range(size)]
         self.servers = tuple(
             NatsServer(
@@ -22,6 +34,8 @@ class NatsCluster:
                 ports=ports,
                 routes=[place.cluster for place in places],
                 interval=interval,
+                leafnodes=leafnodes,
+                gateways=gateways,
             )
             for index, ports in enumerate(places)
         )

@@ -3,15 +3,30 @@
 from collections.abc import AsyncIterator, Callable
 
 from bench.figures import Figure
-from bench.groups import cutoff, deletes, idle, memory, onboard, ready, renewal, resync, role_edit, steady
+from bench.groups import (
+    ca_rotation,
+    cutoff,
+    deletes,
+    idle,
+    memory,
+    onboard,
+    onboard_tls,
+    ready,
+    renewal,
+    resync,
+    role_edit,
+    steady,
+)
 from bench.site import Site
 
 GROUPS: dict[str, Callable[[Site], AsyncIterator[Figure]]] = {
     "onboard": onboard.measure,
+    "onboard_tls": onboard_tls.measure,
     "ready": ready.measure,
     "cutoff": cutoff.measure,
     "steady": steady.measure,
     "deletes": deletes.measure,
+    "ca_rotation": ca_rotation.measure,
     "memory": memory.measure,
     "renewal": renewal.measure,
     "idle": idle.measure,

@@ -1,140 +1,22 @@
-"""How fast Devices become Ready, against a program that makes the same API writes and nothing else.
+"""How fast Devices become Ready, against a program that makes the same API writes and nothing else."""
 
-Either way the control plane does most of the work: the ratio tells what the operator adds to it.
-"""
-
-from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from statistics import median
 
-import orjson
-
-from bench.arithmetic import rate
-from bench.device_watch import DeviceWatch
-from bench.feeder import names
 from bench.figures import Figure, at_least, at_most
-from bench.programs import run_feeder, run_program
-from bench.site import Fleet, Site, progress
-from bench.template import Template
+from bench.onboarding import Comparison, compare, writes
+from bench.site import Site
 
 _DEVICES = 1000
-_ROUNDS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One onboarding by the operator: devices a second, CPU seconds in all, API writes in all."""
-
-    rate: float
-    cpu_seconds: float
-    writes: Counter[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The runs of one mode; rates are devices a second, from the start of the work until the last Device is Ready."""
-
-    mode: str
-    bare: list[float] = field(default_factory=list)
-    operator: list[Run] = field(default_factory=list)
-
-    def rates(self, devices: int) -> list[Figure]:
-        """The ratio of the medians, and the operator's rate."""
-        runs = [run.rate for run in self.operator]
-        ours, theirs = median(runs), median(self.bare)
-        baseline = {"bare_per_s": theirs, "operator_per_s": ours, "bare_runs": self.bare, "operator_runs": runs}
-        return [
-            Figure(f"onboard.{self.mode}.ratio", ours / theirs, "ratio", devices, at_least(0.6), baseline),
-            Figure(f"onboard.{self.mode}.rate", ours, "devices/s", devices),
-        ]
-
-    def cpu(self, name: str, devices: int) -> Figure:
-        """CPU time of the operator process for each Device."""
-        value = median(run.cpu_seconds for run in self.operator) / devices * 1000
-        return Figure(name, value, "ms/device", devices, at_most(3.5))
 
 
 async def measure(site: Site) -> AsyncIterator[Figure]:
     """Yield the figures."""
     devices = site.size(_DEVICES)
-    template = await _sample(site)
-    backlog, stream = Comparison("backlog"), Comparison("stream")
-    for number in range(1, _ROUNDS + 1):
-        # In turns, so that a slow minute of the machine is nobody's alone.
-        for comparison, ours in ((backlog, _backlog), (stream, _stream)):
-            progress(f"  {comparison.mode}, round {number} of {_ROUNDS}: the bare writer …")
-            comparison.bare.append(await _bare(site, comparison.mode, template, devices))
-            progress(f"  {comparison.mode}, round {number} of {_ROUNDS}: the operator …")
-            async with site.fleet() as fleet:
-                comparison.operator.append(await ours(fleet, devices))
-    for figure in (*backlog.rates(devices), *stream.rates(devices)):
-        yield figure
-    yield _writes([*backlog.operator, *stream.operator], devices)
-    yield backlog.cpu("onboard.cpu_ms_per_device", devices)
-    yield stream.cpu("onboard.stream.cpu_ms_per_device", devices)
-
-
-def _writes(runs: list[Run], devices: int) -> Figure:
-    total = sum((run.writes for run in runs), Counter[str]())
-    per_device = {what: count / devices / len(runs) for what, count in sorted(total.items())}
-    value = sum(per_device.values())
-    return Figure("onboard.writes_per_device", value, "writes/device", devices, at_most(2), per_device)
-
-
-async def _sample(site: Site) -> Path:
-    """Write down what the operator makes of a Device, for the bare writer."""
-    async with site.fleet() as fleet:
-        (name,) = await fleet.grow(1)
-        secret = fleet.user.get("Secret", f"{name}-device-creds")
-        device = fleet.user.get("Device", name)
-    if secret is None or device is None:
-        raise LookupError(f"Device {name} or its Secret is gone")
-    file = site.plane.directory / "template.json"
-    file.write_bytes(orjson.dumps(Template.of(secret, device).to_json()))
-    return file
-
-
-async def _bare(site: Site, mode: str, template: Path, devices: int) -> float:
-    """Let the bare writer do it, in a namespace of its own, while the operator is stopped."""
-    namespace = await site.namespace()
-    admin = site.plane.kubeconfig
-    if mode == "backlog":
-        await run_feeder(admin, namespace, devices)
-    async with DeviceWatch(site.session, namespace) as watch:
-        result = await run_program(
-            "bench.bare_writer",
-            *(mode, "--kubeconfig", site.operator_kubeconfig(), "--admin", admin, "--namespace", namespace),
-            *("--count", str(devices), "--template", template),
-        )
-        last = await watch.wait_ready(names(devices))
-    return rate(devices, last - result["began"])
-
-
-async def _backlog(fleet: Fleet, devices: int) -> Run:
-    """All Devices wait for the operator: from the moment it begins to work on them."""
-    site = fleet.site
-    await site.stop_operator()
-    await run_feeder(site.plane.kubeconfig, fleet.namespace, devices)
-    audit, log = site.audit(), site.log()
-    await site.start_operator()
-    # Seen at most a poll of 20 ms after the fact: so much of the first work is not counted.
-    before = site.usage().cpu_seconds()
-    last = await fleet.watch.wait_ready(names(devices))
-    await site.usage().wait_quiet()  # what the echoes of the last writes cost belongs to them
-    cpu = site.usage().cpu_seconds() - before
-    return Run(rate(devices, last - log.started_at()), cpu, audit.writes())
-
-
-async def _stream(fleet: Fleet, devices: int) -> Run:
-    """Devices are created while the operator runs: from the first request for one."""
-    site = fleet.site
-    await site.usage().wait_quiet()
-    audit = site.audit()
-    before = site.usage().cpu_seconds()
-    result = await run_feeder(site.plane.kubeconfig, fleet.namespace, devices)
-    last = await fleet.watch.wait_ready(names(devices))
-    await site.usage().wait_quiet()
-    cpu = site.usage().cpu_seconds() - before
-    return Run(rate(devices, last - result["began"]), cpu, audit.writes())
+    backlog, stream = both = Comparison("onboard", "backlog"), Comparison("onboard", "stream")
+    await compare(site, both, devices)
+    for comparison in both:
+        for figure in comparison.rates(devices, at_least(0.6)):
+            yield figure
+    yield writes(both, devices, at_most(2))
+    yield backlog.cpu("cpu_ms_per_device", devices, at_most(3.5))
+    yield stream.cpu("stream.cpu_ms_per_device", devices, at_most(3.5))

@@ -23,6 +23,7 @@ from iotsec.kube.existing_trust import ExistingTrusts
 from iotsec.kube.foreign_certificates import ForeignCertificates
 from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.hub_secret_keeper import HubSecretKeeper
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_status import HubTeller
 from iotsec.kube.hubs import Hubs
@@ -31,6 +32,7 @@ from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.informer import Informer
 from iotsec.kube.intake import Intake
+from iotsec.kube.key_maker import KeyMaker
 from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
@@ -46,6 +48,7 @@ from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.tls_authorities import TlsAuthorities
 from iotsec.kube.tls_keeper import TlsKeeper
 from iotsec.kube.tls_policies import TlsPolicies
+from iotsec.kube.tls_policy_teller import TlsPolicyTeller
 from iotsec.kube.tls_rollout import TlsRollout
 from iotsec.kube.tls_secrets import TlsSecrets
 from iotsec.kube.trust_bundles import CONFIG_MAPS, TrustBundles
@@ -105,7 +108,8 @@ class Application:
         self.events = EventRecorder(client, pacer, instance=settings.instance)
         self._turns = Turns(pacer, self.queue)
         writer = SecretWriter(client, self.secrets)
-        hub_secrets = HubSecrets(writer, self.secrets, entropy=entropy)
+        keeper = HubSecretKeeper(writer, self.secrets)
+        hub_secrets = HubSecrets(writer, self.secrets, keeper, entropy=entropy)
         self.presences = Presences(
             client=client, cache=self.cache, clock=clock, writes_per_second=settings.presence_writes
         )
@@ -113,30 +117,30 @@ class Application:
         self._policies = TlsPolicies(self.queue)
         self._orders = CertificateOrders(client, self.queue, clock=clock)
         self._bundles = TrustBundles(client, changed=self.queue.add)
-        tls_secrets = TlsSecrets(writer)
-        encryption = Encryption(
-            client=client,
+        keys = KeyMaker(generate)
+        tls_secrets = TlsSecrets(writer, keeper)
+        self._encryption = Encryption(
             queue=self.queue,
             policies=self._policies,
             hubs=self._registry,
             keeper=TlsKeeper(
                 tls_secrets,
                 self.secrets,
-                TlsAuthorities(tls_secrets, clock=clock, entropy=entropy, make_key=generate),
+                TlsAuthorities(tls_secrets, clock=clock, entropy=entropy, make_key=keys),
                 self._orders,
                 clock=clock,
                 entropy=entropy,
-                make_key=generate,
+                make_key=keys,
             ),
+            keys=keys,
             rollout=TlsRollout(clock=clock),
             bundles=self._bundles,
             namespaces=self.namespaces,
             secrets=self.secrets,
             identities=self.cache,
-            events=self.events,
+            teller=TlsPolicyTeller(client, self.queue, self.events, clock=clock),
             clock=clock,
         )
-        self._encryption = encryption
         self.foreign_certificates = ForeignCertificates(
             queue=self.queue, hubs=self._registry.runtimes, identities=self.cache, secrets=self.secrets
         )
@@ -150,8 +154,8 @@ class Application:
             existing=ExistingTrusts(writer, hub_secrets, entropy=entropy, clock=clock),
             rotations=KeyRotations(hub_secrets, self.secrets, self.events, clock=clock, entropy=entropy),
             pusher=AccountPusher(hub_secrets, Ledgers(self.secrets, self.cache, clock=clock), clock=clock),
-            encryption=encryption,
-            at_rest=EncryptionAtRest(writer, self.secrets, entropy=entropy),
+            encryption=self._encryption,
+            at_rest=EncryptionAtRest(writer, keeper, entropy=entropy),
             teller=HubTeller(client, self.queue, self.events, clock=clock),
             clock=clock,
         )
@@ -168,7 +172,7 @@ class Application:
             orders=self._orders,
             clock=clock,
             entropy=entropy,
-            make_key=generate,
+            keys=keys,
         )
         self.orphans = Orphans(
             client=client,
@@ -245,11 +249,7 @@ class Application:
     def sources(self, namespace: str, name: str) -> Sources | None:
         """Return what is told of the certificates of a Hub; ``None`` while nothing is known of them."""
         hub = self._registry.runtime(namespace, name)
-        if hub is None or hub.tls.authorities is None or hub.tls.revoked is None:
-            return None
-        authorities = tuple(one.authority for one in hub.tls.authorities.generations if one.authority is not None)
-        validity = hub.tls.settings.validity if hub.tls.settings is not None else None
-        return Sources(authorities, hub.tls.revoked, validity)
+        return None if hub is None else hub.tls.sources()
 
     def _lane(self, key: Key) -> int:
         """Put what cuts off before what lets in: a thousand new Devices must not keep a deleted one connected."""

@@ -1,6 +1,6 @@
 """All objects that are accepted and refused: held against both the parser and a real API server."""
 
-from api import accounts, certificates, encryption, identities, objects, roles, rotations, tls_policies
+from api import accounts, certificates, encryption, identities, objects, roles, rotations, tls_listeners, tls_policies
 from api.objects import Json, Refused
 
 ACCEPTED: dict[str, Json] = {
@@ -23,6 +23,7 @@ REFUSED: tuple[Refused, ...] = (
     *encryption.REFUSED,
     *certificates.REFUSED,
     *tls_policies.REFUSED,
+    *tls_listeners.REFUSED,
 )
 
 REFUSED_BY_LIMITS: tuple[Refused, ...] = (
@@ -34,4 +35,5 @@ REFUSED_BY_LIMITS: tuple[Refused, ...] = (
     *encryption.REFUSED_BY_LIMITS,
     *certificates.REFUSED_BY_LIMITS,
     *tls_policies.REFUSED_BY_LIMITS,
+    *tls_listeners.REFUSED_BY_LIMITS,
 )

@@ -118,15 +118,9 @@ ACCEPTED: dict[str, Json] = {
 
 _HUB = "spec.hubRef.name"
 _PATH = ("spec.mountPath", "write an absolute path")
-_NAMES = "spec.listeners.client.dnsNames[0]"
-_ADDRESSES = "spec.listeners.client.ipAddresses[0]"
-_CLIENT = "spec.listeners.client"
 _ONE_ISSUER = ("spec.issuer", "write one of selfSigned, ca and certManager")
 _SIZE = ("spec.certificates.privateKey", "write size 256 or 384 for ECDSA, 2048, 3072 or 4096 for RSA")
 _BEFORE = ("spec.certificates", "renewBefore must be shorter than duration")
-_1_3 = (_CLIENT, "TLS 1.3 has cipher suites of its own")
-_MUTUAL = ("spec.listeners", "between servers each side shows a certificate")
-_FIRST = ("spec.listeners", "only the listeners client and leafnodes know handshakeFirst")
 _REF = "spec.issuer.certManager.issuerRef"
 _MAP = "spec.trustBundle.configMap"
 _URL = ("spec.revocation.url", "write the URL of the operator's revocation endpoint")
@@ -192,27 +186,6 @@ REFUSED: tuple[Refused, ...] = (
         "spec.certificates.windows[0].timeZone",
         "the name of a time zone",
     ),
-    Refused("ciphers of TLS 1.2 in 1.3", listening(client={"minVersion": "1.3", "cipherSuites": [RSA_1_2]}), *_1_3),
-    Refused("ciphers of TLS 1.2 in no version", listening(client={"cipherSuites": [ECDSA_1_2]}), *_1_3),
-    Refused("routes that trust everybody", listening(cluster={"mode": "ServerOnly"}), *_MUTUAL),
-    Refused("gateways that trust everybody", listening(gateway={"mode": "ServerOnly"}), *_MUTUAL),
-    *(
-        Refused(
-            f"TLS first on {name}, which says nothing first", listening(**{name: {"handshakeFirst": "On"}}), *_FIRST
-        )
-        for name in ("websocket", "mqtt", "cluster", "gateway")
-    ),
-    Refused("perhaps TLS first", listening(mqtt={"handshakeFirst": "Auto"}), *_FIRST),
-    Refused("a name that is a URL", listening(client={"dnsNames": ["tls://nats"]}), _NAMES, "write a DNS name"),
-    Refused("a wildcard within a name", listening(client={"dnsNames": ["nats.*.com"]}), _NAMES, "write a DNS name"),
-    Refused("a wildcard within a label", listening(client={"dnsNames": ["n*.a.com"]}), _NAMES, "write a DNS name"),
-    Refused("a name of nothing but a wildcard", listening(client={"dnsNames": ["*"]}), _NAMES, "write a DNS name"),
-    Refused("a name that begins with a dash", listening(client={"dnsNames": ["-a"]}), _NAMES, "write a DNS name"),
-    Refused("a name with an underscore", listening(client={"dnsNames": ["a_b.c"]}), _NAMES, "write a DNS name"),
-    Refused("a label of 64", listening(client={"dnsNames": ["l" * 64]}), _NAMES, "write a DNS name"),
-    Refused("a name with a line break", listening(client={"dnsNames": ["a\n"]}), _NAMES, "write a DNS name"),
-    Refused("an address that is a name", listening(client={"ipAddresses": ["nats"]}), _ADDRESSES, "an IP address"),
-    Refused("an address with its net", listening(client={"ipAddresses": ["10.0.0.7/8"]}), _ADDRESSES, "an IP address"),
     Refused(
         "a trust domain in capitals", policy(trustDomain="Plant"), "spec.trustDomain", "write a SPIFFE trust domain"
     ),
@@ -255,37 +228,6 @@ REFUSED: tuple[Refused, ...] = (
 REFUSED_BY_LIMITS: tuple[Refused, ...] = (
     Refused("a policy for no Hub", policy() | {"spec": {}}, "spec.hubRef", "Required value"),
     Refused("a policy that is off", policy(mode="Off"), "spec.mode", 'supported values: "ServerOnly", "Mutual"'),
-    Refused(
-        "a TLS that is broken",
-        listening(client={"minVersion": "1.1"}),
-        f"{_CLIENT}.minVersion",
-        'supported values: "1.2", "1.3"',
-    ),
-    Refused(
-        "a cipher without forward secrecy",
-        listening(client={"minVersion": "1.2", "cipherSuites": ["TLS_RSA_WITH_AES_128_CBC_SHA"]}),
-        f"{_CLIENT}.cipherSuites[0]",
-        "supported values",
-    ),
-    Refused(
-        "a cipher twice",
-        listening(client={"minVersion": "1.2", "cipherSuites": [RSA_1_2, RSA_1_2]}),
-        f"{_CLIENT}.cipherSuites[1]",
-        "Duplicate value",
-    ),
-    Refused(
-        "no cipher at all",
-        listening(client={"minVersion": "1.2", "cipherSuites": []}),
-        f"{_CLIENT}.cipherSuites",
-        "should have at least 1 items",
-    ),
-    Refused("a weak curve", listening(client={"curves": ["CurveP224"]}), f"{_CLIENT}.curves[0]", "supported values"),
-    Refused(
-        "33 names",
-        listening(client={"dnsNames": [f"n{i}" for i in range(33)]}),
-        f"{_CLIENT}.dnsNames",
-        "at most 32 items",
-    ),
     Refused("an algorithm of old", keyed(algorithm="DSA"), "spec.certificates.privateKey.algorithm", '"Ed25519"'),
     Refused(
         "a key of no size",

@@ -100,25 +100,31 @@ def test_a_device_is_ready_only_for_its_latest_spec() -> None:
     assert not is_ready({"metadata": {"generation": 1}})
 
 
-def test_a_template_gives_each_device_a_secret_of_one_shape() -> None:
-    secret = {
+def test_a_template_gives_each_device_secrets_of_one_shape() -> None:
+    def secret(name: str, owner: str) -> dict[str, Any]:
+        return {
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": "first",
+                "uid": "a",
+                "resourceVersion": "1",
+                "managedFields": [{}],
+                "labels": {"l": "1"},
+                "ownerReferences": [{"kind": "Device", "name": "device-00000", "uid": owner}],
+            },
+            "data": {"user.jwt": "eA=="},
+        }
+
+    everything = [secret("device-00000-creds", "b"), secret("plant-ca", "h"), secret("device-00000-tls", "b")]
+    device = {"metadata": {"name": "device-00000", "uid": "b"}, "status": {"observedGeneration": 1}}
+    template = Template.of(everything, device)
+    first, second = Template.read(template.to_json()).secrets_for("second", "device-00007", "c")
+    assert second["metadata"]["name"] == "device-00007-tls"
+    assert first == {
         "kind": "Secret",
         "metadata": {
-            "name": "device-00000-device-creds",
-            "namespace": "first",
-            "uid": "a",
-            "resourceVersion": "1",
-            "managedFields": [{}],
-            "labels": {"l": "1"},
-            "ownerReferences": [{"kind": "Device", "name": "device-00000", "uid": "b"}],
-        },
-        "data": {"user.jwt": "eA=="},
-    }
-    template = Template.of(secret, {"status": {"observedGeneration": 1}})
-    assert Template.read(template.to_json()).secret_for("second", "device-00007", "c") == {
-        "kind": "Secret",
-        "metadata": {
-            "name": "device-00007-device-creds",
+            "name": "device-00007-creds",
             "namespace": "second",
             "labels": {"l": "1"},
             "ownerReferences": [{"kind": "Device", "name": "device-00007", "uid": "c"}],

@@ -16,6 +16,10 @@ FIGURES = {
     "onboard.writes_per_device",
     "onboard.cpu_ms_per_device",
     "onboard.stream.cpu_ms_per_device",
+    "onboard_tls.backlog.ratio",
+    "onboard_tls.backlog.rate",
+    "onboard_tls.writes_per_device",
+    "onboard_tls.cpu_ms_per_device",
     "ready.p50_ms",
     "ready.p95_ms",
     "cutoff.p50_ms",
@@ -30,6 +34,10 @@ FIGURES = {
     "delete.cutoff_p99_ms",
     "delete.writes_per_device",
     "delete.cpu_ms_per_device",
+    "ca_rotation.seconds",
+    "ca_rotation.writes",
+    "ca_rotation.refused",
+    "ca_rotation.handshakes",
     "rss.mib_1000",
     "rss.mib_5000",
     "rss.kib_per_device",
@@ -46,6 +54,15 @@ FIGURES = {
     "role_edit.hub_writes",
     "role_edit.effective_ms",
 }
+NOTHING = (
+    "restart.writes",
+    "ca_rotation.refused",
+    "renewal.late",
+    "renewal.over_budget",
+    "resync.writes",
+    "role_edit.writes",
+)
+"""Figures that are 0 however few Devices there are."""
 
 
 @pytest.mark.timeout(900)  # a machine that has none of the programs yet builds them first
@@ -58,7 +75,9 @@ def test_every_figure_is_one_line_on_stdout() -> None:
     figures = {figure["name"]: figure for figure in map(json.loads, answer.stdout.splitlines())}
     assert figures.keys() == FIGURES
     assert figures["onboard.writes_per_device"]["value"] >= 2  # the audit log was read, and tells of the operator
-    for name in ("restart.writes", "renewal.late", "renewal.over_budget", "resync.writes", "role_edit.writes"):
+    assert figures["onboard_tls.writes_per_device"]["value"] >= 3  # the certificate has a Secret of its own
+    for name in NOTHING:
         assert figures[name]["value"] == 0, figures[name]
+    assert figures["ca_rotation.handshakes"]["value"] > 0
     assert figures["renewal.max_writes_per_second"]["value"] > 0
     assert figures["role_edit.pushes"]["value"] == 1

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from broker.certificate_authority import Pair
 from broker.one_account import Trust
 
 from iotsec.broker.client_tls import ClientTls
 from iotsec.broker.connection import SystemConnection, UnavailableError
+from testbed.nats_server import NatsServer
 
 PING = "$SYS.REQ.SERVER.PING"
 
@@ -55,3 +57,13 @@ async def is_answered(connection: SystemConnection) -> bool:
         return len(await connection.gather(PING, b"", expect=1, seconds=2)) == 1
     except UnavailableError:
         return False
+
+
+def begin(server: NatsServer, config: dict[str, bytes]) -> None:
+    server.mount(config)
+    server.start()
+
+
+def sockets() -> int:
+    """How many files and sockets this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,95 +1,19 @@
 """The system connection is encrypted with a server that was verified, or where it must be there is none."""
 
-import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, nullcontext
-from pathlib import Path
 
 import pytest
 import uvloop
 from broker.certificate_authority import CertificateAuthority, Pair
-from broker.encrypted_server import is_answered, kept_up, tls_config
+from broker.encrypted_server import begin, is_answered, kept_up, tls_config
+from broker.in_between import in_between
 from broker.one_account import Trust
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
-from iotsec.broker.client_tls import ClientTls, UnusableTlsError
+from iotsec.broker.client_tls import ClientTls
 from testbed.nats_server import NatsServer
-from testbed.ports import Port
 from testbed.waiting import until
 
-VERIFY = "verify: true"
 INFO = b'INFO {"server_id":"N","version":"2.15.1","proto":1,"max_payload":1048576,"auth_required":true,"nonce":"x"}\r\n'
-
-
-@pytest.fixture
-def trust() -> Trust:
-    return Trust()
-
-
-@pytest.fixture(scope="module")
-def authority() -> CertificateAuthority:
-    return CertificateAuthority.create()
-
-
-@pytest.fixture(scope="module")
-def pair(authority: CertificateAuthority) -> Pair:
-    return authority.issue("server")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path / "nats") as server:
-        yield server
-
-
-def begin(server: NatsServer, config: dict[str, bytes]) -> None:
-    server.mount(config)
-    server.start()
-
-
-def sockets() -> int:
-    """How many files and sockets this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@asynccontextmanager
-async def in_between(server: NatsServer | None, info: bytes | None = None, *, more: bytes = b"") -> AsyncIterator[str]:
-    """Somebody on the way to a server, who says this INFO in place of the server's, and something more behind it.
-
-    The URL to reach him at; with no server behind him he collects what he is told, and fails the test for it.
-    """
-    told = b""
-
-    async def pass_on(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            to.write(data)
-        to.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal told
-        if server is None:
-            writer.write((info or b"") + more)
-            told += await reader.read()
-            writer.close()
-            return
-        theirs, ours = await asyncio.open_connection("127.0.0.1", server.ports.client.number)
-        writer.write((info or await theirs.readline()) + more)
-        await asyncio.gather(pass_on(reader, ours), pass_on(theirs, writer), return_exceptions=True)
-
-    port = Port().number
-    listener = await asyncio.start_server(serve, "127.0.0.1", port)
-    try:
-        yield f"nats://127.0.0.1:{port}"
-    finally:
-        listener.close()
-        await asyncio.sleep(0)
-    assert told == b""
 
 
 async def test_a_server_with_tls_is_talked_to_by_tls_alone(
@@ -221,84 +145,6 @@ class TestWhoIsNotTheServer:
             assert "offers no TLS" in connection.problem
 
 
-class TestWhereServersVerifyClients:
-    @pytest.fixture(autouse=True)
-    def _verifying(self, trust: Trust, server: NatsServer, authority: CertificateAuthority, pair: Pair) -> None:
-        begin(server, tls_config(trust, pair, ca=authority.pem, block=VERIFY))
-
-    async def test_the_operators_certificate_lets_it_in(
-        self, trust: Trust, server: NatsServer, authority: CertificateAuthority
-    ) -> None:
-        ours = authority.issue("operator")
-
-        async with kept_up(
-            [server.url], trust, lambda: ClientTls(authority.pem, ours.certificate, ours.key)
-        ) as connection:
-            await until(lambda: not connection.problem)
-
-            (listed,) = server.monitor("/connz?auth=1")["connections"]
-            assert listed["tls_peer_certs"][0]["subject"] == "CN=operator"
-
-    async def test_no_certificate_is_told_as_that(
-        self, trust: Trust, server: NatsServer, authority: CertificateAuthority
-    ) -> None:
-        async with kept_up([server.url], trust, lambda: ClientTls(authority.pem)) as connection:
-            await until(lambda: "asks for a client certificate and the operator has none" in connection.problem)
-
-    async def test_a_certificate_that_the_server_refuses_is_told_as_that(
-        self, trust: Trust, server: NatsServer, authority: CertificateAuthority
-    ) -> None:
-        foreign = CertificateAuthority.create().issue("operator")
-
-        async with kept_up(
-            [server.url], trust, lambda: ClientTls(authority.pem, foreign.certificate, foreign.key)
-        ) as connection:
-            await until(lambda: "does not know the CA of the operator's certificate" in connection.problem)
-
-    async def test_a_renewed_certificate_takes_over_without_a_gap(
-        self, trust: Trust, server: NatsServer, authority: CertificateAuthority
-    ) -> None:
-        ours = [authority.issue("operator")]
-
-        def shown() -> list[str]:
-            listed = server.monitor("/connz?auth=1").get("connections", ())
-            return [certificates[0]["subject"] for one in listed if (certificates := one.get("tls_peer_certs"))]
-
-        async with kept_up(
-            [server.url], trust, lambda: ClientTls(authority.pem, ours[-1].certificate, ours[-1].key)
-        ) as connection:
-            await until(lambda: not connection.problem)
-            before = connection.continuity
-
-            ours.append(authority.issue("operator renewed"))
-            connection.retarget()
-
-            await until(lambda: shown() == ["CN=operator renewed"])
-            assert connection.continuity == before
-
-    async def test_a_key_of_another_certificate_is_told_as_that(
-        self, trust: Trust, server: NatsServer, authority: CertificateAuthority
-    ) -> None:
-        ours, other = authority.issue("operator"), authority.issue("other")
-
-        async with kept_up(
-            [server.url], trust, lambda: ClientTls(authority.pem, ours.certificate, other.key)
-        ) as connection:
-            await until(lambda: connection.tried)
-
-            assert connection.problem == ("the operator's own certificate for NATS servers cannot be used with its key")
-
-    async def test_handshakes_that_fail_leave_no_socket_behind(
-        self, trust: Trust, server: NatsServer, authority: CertificateAuthority
-    ) -> None:
-        async with kept_up([server.url], trust, lambda: ClientTls(authority.pem)) as connection:
-            await until(lambda: connection.tried)
-            before, accepted = sockets(), server.monitor("/varz")["total_connections"]
-            await until(lambda: server.monitor("/varz")["total_connections"] >= accepted + 4)
-
-            assert sockets() <= before + 1  # one attempt may be under way
-
-
 async def test_a_new_ca_takes_the_place_of_the_old_without_a_lost_connection(
     trust: Trust, server: NatsServer, authority: CertificateAuthority, pair: Pair
 ) -> None:
@@ -371,34 +217,6 @@ class TestWhileTlsIsSwitchedOn:
 
             await until(lambda: connection.untrusted)
             assert not await is_answered(connection)
-
-
-@pytest.mark.parametrize("fits", [True, False])
-def test_a_key_is_neither_shown_nor_left_behind(authority: CertificateAuthority, *, fits: bool) -> None:
-    pair, other = authority.issue("operator"), authority.issue("other")
-    tls = ClientTls(authority.pem, pair.certificate, (pair if fits else other).key)
-    before = sockets()
-
-    with nullcontext() if fits else pytest.raises(UnusableTlsError, match="cannot be used with its key"):
-        tls.context()
-
-    assert sockets() == before
-    assert "BEGIN" not in repr(tls)
-
-
-def test_a_key_with_a_passphrase_is_refused_and_nobody_asked_for_it(authority: CertificateAuthority) -> None:
-    pair = authority.issue("operator")
-    encrypted = load_pem_private_key(pair.key, None).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
-    )
-
-    with pytest.raises(UnusableTlsError, match="cannot be used with its key"):
-        ClientTls(authority.pem, pair.certificate, encrypted).context()
-
-
-def test_a_bundle_that_is_none_is_told_as_that() -> None:
-    with pytest.raises(UnusableTlsError, match="CA certificates to verify NATS servers with cannot be read"):
-        ClientTls(b"none").context()
 
 
 def test_the_operators_own_event_loop_does_it_all_the_same(

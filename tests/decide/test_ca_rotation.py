@@ -7,6 +7,7 @@ from decide.trusting_world import CA_LIFE, DISTRIBUTE, START, new_ca
 
 from iotsec.decide.authorities import Authorities, Phase, first
 from iotsec.decide.ca_rotation import Convergence, Pace, Retire, advanced, begin, may_begin, next_step, waits_for
+from iotsec.decide.times import rfc3339
 
 PACE = Pace(distribute_for=DISTRIBUTE)
 AT_EXPIRY, IMMEDIATE = Pace("AtExpiry", DISTRIBUTE), Pace("Immediate", DISTRIBUTE)
@@ -175,7 +176,7 @@ def test_a_ca_without_its_key_is_not_used() -> None:
     keyless = replace(TRUST, generations=(OLD, replace(TRUST.newest, authority=None)))
 
     assert after(keyless, (EVERYBODY, 0), (EVERYBODY, CA_LIFE)).phase is Phase.TRUST
-    assert "restore its Secret" in waits_for(keyless, EVERYBODY, PACE, now=START)
+    assert "restore its Secret" in waits_for(keyless, EVERYBODY, PACE)
 
 
 def test_a_ca_of_somebody_who_is_asked_to_sign_needs_no_key() -> None:
@@ -211,16 +212,16 @@ def test_the_token_that_asked_for_another_ca_is_remembered() -> None:
         (TRUST, BUNDLES, "2 Secrets and ConfigMaps have yet to get the trust bundle (iot/weather-01, iot/weather-02)"),
         (TRUST, CERTIFICATES, "everybody has what is needed"),
         (TRUST, replace(BUNDLES, servers="no server answers", examples=()), "no server answers; 2 Secrets and Config"),
-        (after(TRUST, (EVERYBODY, 0)), EVERYBODY, "70 seconds are left for those who fetch it late"),
+        (after(TRUST, (EVERYBODY, 0)), EVERYBODY, f"those who fetch it late have until {rfc3339(START + DISTRIBUTE)}"),
         (USE, CERTIFICATES, "1 certificates have yet to be issued by the new CA (iot/weather-01)"),
         (USE, BUNDLES, "everybody has what is needed"),
         (RETIRE, CERTIFICATES, "1 certificates have yet to be issued by the new CA"),
-        (RETIRE, EVERYBODY, "220 seconds are left"),
+        (RETIRE, EVERYBODY, f"have until {rfc3339(RETIRE.since + DISTRIBUTE)}"),
         (after(RETIRE, (EVERYBODY, 1000)), BUNDLES, "2 Secrets and ConfigMaps have yet to get the trust bundle"),
     ],
 )
 def test_what_is_waited_for_is_told(state: Authorities, seen: Convergence, told: str) -> None:
-    found = waits_for(state, seen, PACE, now=START + 30)
+    found = waits_for(state, seen, PACE)
 
     assert told in found
     assert bool(found) == bool(told)

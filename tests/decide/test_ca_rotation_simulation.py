@@ -158,7 +158,7 @@ def check(world: World) -> None:
         world.shut_out = False
     assert world.shut_out or list(world.refusals()) == []
     assert len(state.generations) - len(state.former) <= (2 if state.phase is Phase.TRUST else 1)
-    told = waits_for(state, world.seen(), world.pace, now=world.now)
+    told = waits_for(state, world.seen(), world.pace)
     assert bool(told) == (state.phase is not Phase.STEADY)
 
 

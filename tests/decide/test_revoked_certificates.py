@@ -90,15 +90,6 @@ def test_what_has_expired_already_is_not_taken_in() -> None:
     assert NONE.with_revoked([ended(7, expires_at=NOW - DAY)], now=NOW) is NONE
 
 
-def test_an_authority_that_nobody_trusts_any_more_is_left_out() -> None:
-    both = NONE.with_revoked([ended(7), ended(7, issuer=THEIRS)], now=NOW)
-
-    left = both.only_of({OURS})
-
-    assert (left.covers(7, OURS), left.covers(7, THEIRS), left.number) == (True, False, both.number + 1)
-    assert both.only_of({OURS, THEIRS}) is both
-
-
 @given(st.lists(ENDED), st.lists(ENDED), st.integers(NOW, NOW + 2 * DAY))
 def test_nothing_is_forgotten_before_its_time_in_whatever_order_it_came(
     first: list[RevokedCertificate], then: list[RevokedCertificate], later: int
@@ -151,6 +142,16 @@ def test_as_many_as_a_secret_can_hold_are_written_and_one_more_is_refused() -> N
     with pytest.raises(RevokedCertificatesFullError, match="ended early, and no more can be written down"):
         full.with_revoked(certificates, now=NOW)
     assert full.with_those_that_fit(certificates[: len(full)], now=NOW) is full
+
+
+def test_whoever_does_not_fit_is_waited_for_by_nobody_and_fits_another_time() -> None:
+    certificates = many(18_000)
+    last = certificates[-1]
+
+    full = NONE.with_those_that_fit(certificates, now=NOW)
+
+    assert full.covers(last.serial, last.issuer)
+    assert not RevokedCertificates.from_json(full.to_json()).covers(last.serial, last.issuer)
 
 
 def test_one_that_is_full_has_room_when_others_expire() -> None:

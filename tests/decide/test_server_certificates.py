@@ -1,113 +1,31 @@
-"""When a certificate of the servers is kept, when there is another, and who signs it."""
+"""When a certificate of the servers is kept, and when there is another."""
 
 import itertools
-import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from decide.signing_operator import ASKED, ASKING, HELD, ISSUER, OURS, SIGNING, THEIRS, VIEW, Operator, issued, placed
 from x509.judges import verify
-from x509.pki import DAY, NATS, NOW, P256, P384, leaf, long_root, made, pem, root
+from x509.pki import DAY, NATS, NOW, P256, P384, long_root, made, pem, root
 
-from iotsec.api.issuers import IssuerRef
-from iotsec.decide.authorities import Generation, of_authority, of_root, source_of
-from iotsec.decide.orders import Order, OrderState, PlacedOrder
-from iotsec.decide.rotation import Policy
+from iotsec.decide.authorities import of_authority, of_root, source_of
+from iotsec.decide.orders import OrderState
 from iotsec.decide.server_certificates import (
     Outcome,
     ServerCertificate,
-    plan_server_certificate,
     read_server_certificate,
 )
-from iotsec.decide.tls_view import TlsView
-from iotsec.x509.authority import Authority, read_authority
-from iotsec.x509.certificate import matches, read_certificate
-from iotsec.x509.keys import KeyType, PrivateKey, generate
-from iotsec.x509.names import Names, Usage
-from iotsec.x509.requests import make_request
-
-OURS, THEIRS = root(name="ours"), root(name="theirs")
-SIGNING = of_authority(OURS, "selfSigned/ECDSA 256")
-ISSUER = IssuerRef(name="plant")
-ASKED = of_root(THEIRS.root, source_of(ISSUER))
-WANTED = (NATS, Usage.SERVER)
-VIEW = TlsView(
-    bundle=OURS.root,
-    digest="",
-    mutual=False,
-    policy=Policy(90 * DAY),
-    key_type=P256,
-    keep_key=False,
-    trust_domain="plant.iot",
-    authority=OURS,
-)
-ASKING = replace(VIEW, authority=None, issuer=ISSUER)
-
-
-@dataclass
-class Operator:
-    """Decides, and counts the keys it made for that."""
-
-    made: list[PrivateKey] = field(default_factory=list)
-
-    def make_key(self, key_type: KeyType) -> PrivateKey:
-        self.made.append(generate(key_type))
-        return self.made[-1]
-
-    def plan(
-        self,
-        held: ServerCertificate | None,
-        tls: TlsView = VIEW,
-        signing: Generation | None = SIGNING,
-        *,
-        wanted: tuple[Names, Usage] = WANTED,
-        now: int = NOW,
-        forced: bool = False,
-        placed: PlacedOrder | None = None,
-    ) -> Outcome:
-        return plan_server_certificate(
-            held,
-            wanted,
-            tls,
-            signing,
-            salt="uid/server",
-            forced=forced,
-            placed=placed,
-            make_key=self.make_key,
-            now=now,
-            entropy=lambda: os.urandom(32),
-        )
+from iotsec.x509.authority import read_authority
+from iotsec.x509.certificate import matches
+from iotsec.x509.keys import generate
+from iotsec.x509.names import Usage
 
 
 @pytest.fixture
 def operator() -> Operator:
     return Operator()
-
-
-def issued(now: int = NOW, **of_view: Any) -> ServerCertificate:
-    held = Operator().plan(None, replace(VIEW, **of_view), now=now).certificate
-    assert held is not None
-    return held
-
-
-HELD = issued()
-
-
-def order(key: PrivateKey, tls: TlsView = ASKING) -> Order:
-    return Order(tls.issuer or ISSUER, *WANTED, tls.policy.duration, make_request(key, *WANTED))
-
-
-def placed(state: OrderState, *, by: Authority = THEIRS, now: int = NOW, message: str = "") -> PlacedOrder:
-    key = generate(P256)
-    signed = leaf(by, key, names=NATS, usage=Usage.SERVER, now=now) if state is OrderState.SIGNED else b""
-    return PlacedOrder(order(key), key, state, message, certificate=signed, root=by.root if signed else b"")
-
-
-def signed_by_issuer() -> ServerCertificate:
-    answer = placed(OrderState.SIGNED)
-    assert answer.key is not None
-    return ServerCertificate(answer.certificate, answer.key, read_certificate(answer.certificate))
 
 
 def test_the_first_certificate_says_what_is_wanted_and_is_verified_by_the_ca(operator: Operator) -> None:
@@ -239,120 +157,6 @@ def test_a_certificate_is_not_of_a_ca_that_is_signed_by_another_root_now(tmp_pat
     assert not held.is_of(of_authority(moved, "ca/a"))
     assert not held.is_of(of_root(moved.root, source_of(ISSUER)))
     assert verify(tmp_path, held.certificate, moved.root, "sslserver") != ""
-
-
-def test_an_issuer_is_asked_for_what_is_wanted_with_a_key_of_ours(operator: Operator) -> None:
-    outcome = operator.plan(None, ASKING, None)
-
-    assert outcome.order is not None
-    asked, key = outcome.order
-    assert (outcome.certificate, outcome.waits_for) == (None, "the issuer is being asked")
-    assert (asked.issuer, asked.names, asked.usage, asked.duration) == (ISSUER, NATS, Usage.SERVER, 90 * DAY)
-    assert key == operator.made[0]
-
-
-def test_an_order_that_is_open_is_waited_for(operator: Operator) -> None:
-    silent, waiting = placed(OrderState.OPEN), placed(OrderState.OPEN, message="nobody has approved it")
-
-    assert operator.plan(None, ASKING, None, placed=silent) == Outcome(
-        None, waits_for="the issuer has not answered yet"
-    )
-    assert operator.plan(None, ASKING, None, placed=waiting).waits_for == "nobody has approved it"
-    assert operator.made == []
-
-
-def test_an_order_that_is_refused_is_placed_again_and_told(operator: Operator) -> None:
-    refused = placed(OrderState.REFUSED, message="Issuer plant: no such policy")
-
-    outcome = operator.plan(HELD, ASKING, SIGNING, placed=refused, forced=True)
-
-    assert outcome.certificate == HELD
-    assert outcome.waits_for == "the issuer refuses: Issuer plant: no such policy"
-    assert outcome.order is not None
-    assert outcome.order[1] == refused.key
-
-
-def test_an_order_for_something_else_is_replaced(operator: Operator) -> None:
-    more = (replace(NATS, dns_names=("new.example.com",)), Usage.SERVER)
-
-    outcome = operator.plan(None, ASKING, ASKED, wanted=more, placed=placed(OrderState.SIGNED))
-
-    assert outcome.order is not None
-    assert outcome.order[0].names == more[0]
-    assert not outcome.is_new
-
-
-def test_what_an_issuer_signed_is_used_with_the_key_it_is_for(operator: Operator) -> None:
-    answer = placed(OrderState.SIGNED)
-
-    outcome = operator.plan(None, ASKING, ASKED, placed=answer)
-
-    assert outcome.is_new
-    assert outcome.certificate is not None
-    assert outcome.certificate.certificate == answer.certificate
-    assert matches(outcome.certificate.certificate, outcome.certificate.key.to_pem())
-
-
-@pytest.mark.parametrize("signing", [None, SIGNING])
-def test_what_a_ca_signed_that_nobody_trusts_yet_is_held_back(operator: Operator, signing: Generation | None) -> None:
-    outcome = operator.plan(HELD, ASKING, signing, placed=placed(OrderState.SIGNED))
-
-    assert outcome.certificate == HELD
-    assert not outcome.is_new
-    assert "another CA, which everybody gets before it is used" in outcome.waits_for
-
-
-def test_what_ended_while_it_was_held_back_is_asked_for_again(operator: Operator) -> None:
-    stale = placed(OrderState.SIGNED)
-
-    outcome = operator.plan(None, ASKING, ASKED, placed=stale, now=NOW + 91 * DAY)
-
-    assert outcome.order is not None
-    assert not outcome.is_new
-
-
-def test_another_issuer_is_asked_though_the_certificate_is_not_due(operator: Operator) -> None:
-    outcome = operator.plan(HELD, ASKING, SIGNING)
-
-    assert outcome.certificate == HELD
-    assert outcome.order is not None
-    assert outcome.due == operator.plan(HELD).due
-
-
-def test_another_issuer_of_the_same_ca_changes_nothing(operator: Operator) -> None:
-    elsewhere = replace(ASKED, source=source_of(IssuerRef(name="before")))
-    held = signed_by_issuer()
-
-    outcome = operator.plan(held, ASKING, elsewhere, placed=placed(OrderState.SIGNED))
-
-    assert (outcome.certificate, outcome.is_new, outcome.order) == (held, False, None)
-
-
-def test_a_certificate_of_the_issuer_stays_and_nobody_is_asked_until_its_time(operator: Operator) -> None:
-    held = signed_by_issuer()
-
-    outcome = operator.plan(held, ASKING, ASKED)
-    assert outcome.due is not None
-
-    assert outcome == Outcome(held, due=outcome.due)
-    assert operator.plan(held, ASKING, ASKED, now=outcome.due).order is not None
-
-
-def test_a_certificate_that_somebody_asked_for_is_taken_when_it_comes(operator: Operator) -> None:
-    held = signed_by_issuer()
-
-    asked = operator.plan(held, ASKING, ASKED, forced=True)
-    waiting = operator.plan(held, ASKING, ASKED, placed=placed(OrderState.OPEN))
-    answered = operator.plan(held, ASKING, ASKED, placed=placed(OrderState.SIGNED))
-
-    assert asked.order is not None
-    assert (waiting.certificate, waiting.is_new) == (held, False)
-    assert waiting.due is not None
-    assert answered.is_new
-
-
-def test_an_order_of_a_former_issuer_is_nothing_to_a_ca_of_ours(operator: Operator) -> None:
-    assert not operator.plan(HELD, placed=placed(OrderState.SIGNED)).is_new
 
 
 def test_a_secret_reads_back_as_its_certificate() -> None:

@@ -3,14 +3,12 @@
 from typing import Any
 
 import pytest
-from api.objects import hub
 from api.rotations import NIGHTLY
 from api.tls_policies import ECDSA_1_2, RSA_1_2, asking, issued, keyed, listening, living, policy, revoking
+from decide.settled_policy import settle
 
-from iotsec.api.hub import parse_hub
-from iotsec.api.tls_policy import TLSPolicy
 from iotsec.decide.rotation import Life, turn
-from iotsec.decide.tls_settings import PolicyRefusedError, TlsSettings, tls_settings
+from iotsec.decide.tls_settings import PolicyRefusedError, TlsSettings
 from iotsec.x509.keys import KeyType
 from iotsec.x509.names import Usage
 
@@ -18,11 +16,6 @@ HOUR = 3600
 DAY = 24 * HOUR
 START = 1_790_000_000
 MUTUAL = {"mode": "Mutual"}
-
-
-def settle(obj: dict[str, Any], *servers: str, **of_hub: Any) -> TlsSettings:
-    declared = parse_hub(hub(nats={"servers": list(servers or ["nats://nats.iot.svc:4222"])}, **of_hub)).spec
-    return tls_settings(TLSPolicy.parse(obj).spec, declared, name="plant", namespace="iot")
 
 
 def dns_names(settings: TlsSettings, group: str = "server") -> set[str]:
@@ -60,7 +53,7 @@ def test_where_clients_show_certificates_the_operator_has_one() -> None:
 
     names, usage = settings.groups["operator"]
     assert all(one.verify for one in settings.listeners.values())
-    assert (settings.mutual, settings.client_mutual, usage) == (True, True, Usage.CLIENT)
+    assert (settings.mutual, usage) == (True, Usage.CLIENT)
     assert names.uris == ("spiffe://plant.iot/ns/iot/hub/plant",)
 
 
@@ -77,7 +70,7 @@ def test_where_clients_show_certificates_the_operator_has_one() -> None:
 def test_a_listener_may_differ_from_the_policy(obj: dict[str, Any], mutual: bool, client_mutual: bool) -> None:  # noqa: FBT001
     settings = settle(obj)
 
-    assert (settings.mutual, settings.client_mutual) == (mutual, client_mutual)
+    assert settings.mutual == mutual
     assert ("operator" in settings.groups) == client_mutual
 
 
@@ -151,6 +144,13 @@ def test_servers_have_the_addresses_and_names_that_are_added_to_a_listener() -> 
     assert dns_names(settings) == {"ws.example.com"}
     assert dns_names(settings, "routes") == {"*.routes.example.com"}
     assert settings.groups["routes"][0].ip_addresses == ("10.0.0.7",)
+
+
+def test_servers_have_a_name_among_themselves_that_nobody_else_can_ask_for() -> None:
+    groups = settle(policy()).groups
+
+    assert groups["routes"][0].uris == ("spiffe://plant.iot/ns/iot/hub/plant/routes",)
+    assert groups["server"][0].uris == ()
 
 
 def test_a_name_said_twice_is_in_the_certificate_once() -> None:

@@ -1,82 +1,34 @@
-"""What a TLSPolicy's status says, and that the API takes it."""
+"""What the conditions of a TLSPolicy say."""
 
-import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from decide.trusting_world import START, new_ca
-from x509.pki import DAY, NATS, P256, leaf
+from decide.policy_state import (
+    CA,
+    GOOD,
+    NEXT,
+    OVERRULED,
+    PACE,
+    REFUSED,
+    RESTART,
+    STEADY,
+    TRUST,
+    server,
+    state,
+    told,
+    written,
+)
+from decide.trusting_world import START
+from x509.pki import DAY
 
-from iotsec.api.tls_policy import TLSPolicyStatus
-from iotsec.decide import conditions, rollout
-from iotsec.decide.authorities import Authorities, Phase, first
-from iotsec.decide.ca_rotation import Convergence, Pace, begin
-from iotsec.decide.rollout import Away, Current, Loaded, Restart, RestartNeeded, ServerRollout, Waiting
-from iotsec.decide.server_certificates import ServerCertificate
+from iotsec.decide.authorities import Phase, first
+from iotsec.decide.ca_rotation import Convergence, begin
+from iotsec.decide.conditions import Reason
+from iotsec.decide.rollout import Away, Current, ServerRollout, Waiting
 from iotsec.decide.tls_status import (
     ServerState,
-    TlsState,
-    is_established,
-    restart_of,
     servers_behind,
-    tls_conditions,
-    tls_status,
 )
-from iotsec.x509.certificate import read_certificate
-from iotsec.x509.keys import generate
-from iotsec.x509.names import Usage
-
-PACE = Pace(distribute_for=100)
-CA, NEXT = new_ca(START, life=3650 * DAY), new_ca(START, life=3650 * DAY)
-STEADY = first(CA, now=START)
-TRUST = begin(STEADY, NEXT, PACE, now=START)
-REFUSED = rollout.ReloadRefused('unknown field "tsl"')
-RESTART = RestartNeeded("TLS of websocket was switched on: restart it")
-OWED = Restart(START, RESTART.why, ("websocket",), ("N-nats-0",))
-OVERRULED = rollout.Overruled("it serves another certificate: take tls {} out of its own configuration")
-
-
-def certificate() -> ServerCertificate:
-    assert CA.authority is not None
-    key = generate(P256)
-    pem = leaf(CA.authority, key, names=NATS, usage=Usage.SERVER, now=START)
-    return ServerCertificate(pem, key, read_certificate(pem))
-
-
-SERVER = certificate()
-
-
-def server(name: str, standing: ServerRollout, *, version: str = "2.15.1", served: str = "") -> ServerState:
-    return ServerState(Loaded(id=f"N-{name}", name=name, version=version, ports={}), standing, served)
-
-
-def state(*servers: ServerState, authorities: Authorities | None = STEADY, **fields: Any) -> TlsState:
-    whole: dict[str, Any] = {
-        "authorities": authorities,
-        "pace": PACE,
-        "certificates": {"server": SERVER},
-        "renewals": {"server": START + 60 * DAY},
-        "missing": {},
-        "servers": servers or (server("nats-0", Current()),),
-        "seen": Convergence(""),
-        "leaf_life": 90 * DAY,
-    }
-    return TlsState(**(whole | fields))
-
-
-GOOD = state()
-
-
-def told(of: TlsState, *, now: int = START) -> dict[str, conditions.Condition]:
-    return {one.type: one for one in tls_conditions(of, now=now)}
-
-
-def written(of: TlsState | None, *, now: int = START, previous: dict[str, Any] | None = None) -> dict[str, Any]:
-    wanted = tls_conditions(of or GOOD, now=now)
-    status = tls_status(previous or {}, wanted, generation=3, now=now, hub="plant", state=of)
-    assert TLSPolicyStatus.parse(status).to_json() == status
-    return status
 
 
 def test_where_every_server_runs_it_the_hub_is_encrypted() -> None:
@@ -85,6 +37,14 @@ def test_where_every_server_runs_it_the_hub_is_encrypted() -> None:
     assert set(found) == {"Ready", "CertificateIssued", "Encrypted"}
     assert {one.status for one in found.values()} == {"True"}
     assert found["Ready"].message == "2 of 2 servers run the configuration as it was written last"
+
+
+def test_a_policy_that_cannot_be_carried_out_says_why_and_what_works_all_the_same() -> None:
+    unusable = (Reason.ISSUER_UNUSABLE, "Secret factory-ca has no tls.key: write it there")
+    found = told(state(server("nats-0", Current()), trouble=unusable))
+
+    assert (found["Ready"].status, found["Ready"].reason, found["Ready"].message) == ("False", *unusable)
+    assert (found["Stalled"].status, found["Encrypted"].status) == ("True", "True")
 
 
 @pytest.mark.parametrize(
@@ -221,74 +181,3 @@ def test_somebody_elses_config_maps_are_told_of() -> None:
     assert str(found["BundleConflict"].reason) == "ConfigMapConflict"
     assert "ConfigMap iot-00/plant-ca-bundle, " in found["BundleConflict"].message
     assert "iot-10" not in found["BundleConflict"].message
-
-
-def test_a_status_has_every_field_of_what_there_is() -> None:
-    whole = state(
-        server("nats-1", Waiting(), served="aa"),
-        server("nats-0", Current()),
-        authorities=TRUST,
-        restart=OWED,
-        consumers=(3, 2, 1),
-        heeded=("", "after the fair"),
-    )
-
-    status = written(whole)
-
-    assert status["observedGeneration"] == 3
-    assert status["expiresAt"] == status["authorities"][0]["expiresAt"]
-    assert status["certificates"][0]["secretName"] == "plant-server-tls"
-    assert status["certificates"][0]["serial"] == f"{SERVER.facts.serial:x}"
-    assert status["certificates"][0]["renewalTime"] == "2026-11-20T14:13:20Z"
-    assert [(one["name"], one["state"]) for one in status["servers"]] == [("nats-0", "Current"), ("nats-1", "Waiting")]
-    assert status["servers"][1]["served"] == "aa"
-    assert status["consumers"] == {"total": 3, "bundle": 2, "certificate": 1}
-    assert status["rotated"] == ["after the fair"]
-
-
-def test_a_status_of_little_has_little() -> None:
-    nothing = replace(GOOD, authorities=None, certificates={}, renewals={}, servers=())
-
-    assert set(written(nothing)) == {"observedGeneration", "conditions"}
-    assert written(state(consumers=(3, 3, None)))["consumers"] == {"total": 3, "bundle": 3}
-
-
-def test_more_servers_than_can_be_listed_are_cut_and_one_name_is_there_once() -> None:
-    many = [server(f"nats-{number:03}", Current()) for number in range(300)]
-
-    assert len(written(state(*many))["servers"]) == 256
-    assert len(written(state(server("nats-0", Away()), server("nats-0", Current())))["servers"]) == 1
-
-
-def test_a_policy_that_is_not_carried_out_keeps_what_was_told_of_it() -> None:
-    before = written(GOOD)
-    stalled = conditions.stalled(conditions.Reason.ANOTHER_POLICY, "TLSPolicy first was there first")
-
-    status = tls_status(before, stalled, generation=4, now=START + 5)
-
-    assert status["servers"] == before["servers"]
-    assert [one["type"] for one in status["conditions"]] == ["Ready", "Stalled"]
-    assert TLSPolicyStatus.parse(status).to_json() == status
-
-
-def test_a_condition_keeps_its_time_while_it_stays() -> None:
-    later = written(GOOD, now=START + 60, previous=written(GOOD))
-
-    assert {one["lastTransitionTime"] for one in later["conditions"]} == {"2026-09-21T14:13:20Z"}
-
-
-def test_what_was_told_is_found_again_after_a_restart() -> None:
-    status = written(state(restart=OWED))
-
-    assert restart_of(status) == OWED
-    assert is_established(status)
-    assert not is_established(written(state(server("nats-0", Waiting()))))
-    assert (restart_of({}), is_established({})) == (None, False)
-
-
-def test_no_status_holds_a_key_or_a_certificate() -> None:
-    text = json.dumps(written(state(authorities=TRUST)))
-
-    assert "BEGIN" not in text
-    for pem in (*TRUST.to_data().values(), SERVER.key.to_pem(), SERVER.certificate):
-        assert not any(line.decode() in text for line in pem.splitlines()[1:2])

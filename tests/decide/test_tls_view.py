@@ -14,7 +14,7 @@ from iotsec.decide.authorities import Authorities, Phase, first, of_root, read_a
 from iotsec.decide.ca_rotation import Convergence, Pace, advanced, begin
 from iotsec.decide.certificate_annotations import certificate_annotations
 from iotsec.decide.revoked_certificates import RevokedCertificates
-from iotsec.decide.tls_given import first_view, tls_view
+from iotsec.decide.tls_given import first_view, kept_view, tls_view
 from iotsec.decide.tls_settings import TlsSettings, tls_settings
 from iotsec.decide.tls_view import TlsView
 from iotsec.x509.names import Names
@@ -52,6 +52,22 @@ def test_when_another_ca_signs_nobodys_bundle_changes() -> None:
     assert USE.phase is Phase.USE
     assert view(USE).generation == NEW.id
     assert (view(USE).bundle, view(USE).digest) == (view(TRUST).bundle, view(TRUST).digest)
+
+
+@pytest.mark.parametrize("state", [STEADY, TRUST, USE])
+def test_where_nobody_can_tell_how_it_should_be_everybodys_bundle_stays_as_it_is(state: Authorities) -> None:
+    kept = kept_view(state, RevokedCertificates(), mutual=True, problem="spec.listeners: no such cipher")
+
+    assert (kept.bundle, kept.digest, kept.accepted) == (view(state).bundle, view(state).digest, view(state).accepted)
+
+
+def test_whom_certificates_are_told_to_be_of_stays_as_it_is_then_too() -> None:
+    settings = settled(asking())
+    assert settings.issuer is not None
+    found = first(of_root(OLD.root, source_of(settings.issuer)), now=START)
+
+    assert kept_view(found, RevokedCertificates(), mutual=True, problem="…").issuer == settings.issuer
+    assert kept_view(STEADY, RevokedCertificates(), mutual=True, problem="…").issuer is None
 
 
 def test_what_a_former_ca_issued_waits_a_day_for_its_turn_at_most() -> None:

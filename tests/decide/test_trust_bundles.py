@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from api.tls_policies import bundled, policy
+from decide.settled_policy import settle
+from x509.pki import NOW, root
 
 from iotsec.api.accounts import LabelSelector
 from iotsec.decide import names
+from iotsec.decide.authorities import first, of_authority
 from iotsec.decide.secrets import content_hash
 from iotsec.decide.trust_bundles import (
     BundleFacts,
@@ -14,11 +18,13 @@ from iotsec.decide.trust_bundles import (
     bundle_facts,
     bundle_namespaces,
     plan_bundles,
+    wanted_bundle,
 )
 
 HUB = "iot/plant"
 PEM = b"-----BEGIN CERTIFICATE-----\n"
 WANTED = WantedBundle(PEM, "plant-ca-bundle", "ca.crt", frozenset({"a", "b"}))
+CAS = first(of_authority(root(), "selfSigned/ECDSA 256"), now=NOW)
 LABELS = {"iot": {}, "a": {"team": "x"}, "b": {"team": "y"}}
 
 
@@ -125,3 +131,17 @@ def test_namespaces_are_meant_as_an_account_means_them(where: str, meant: set[st
 
 def test_the_hubs_namespace_is_meant_only_while_it_is_there() -> None:
     assert bundle_namespaces("Same", None, hub_namespace="gone", labels=LABELS) == frozenset()
+
+
+def test_what_a_policy_asks_for_is_wanted_once_there_is_a_ca() -> None:
+    asked = settle(bundled(namespaces={"from": "All"}))
+
+    assert wanted_bundle(asked, CAS, "plant", namespace="iot", labels=LABELS) == WantedBundle(
+        CAS.bundle, "plant-ca-bundle", "ca.crt", frozenset(LABELS)
+    )
+    assert wanted_bundle(asked, None, "plant", namespace="iot", labels=LABELS) is None
+
+
+def test_without_a_policy_or_where_it_asks_for_none_none_is_wanted() -> None:
+    assert wanted_bundle(None, CAS, "plant", namespace="iot", labels=LABELS) is None
+    assert wanted_bundle(settle(policy()), CAS, "plant", namespace="iot", labels=LABELS) is None

@@ -14,6 +14,7 @@ from endpoints.revoking import RevokingHub, serving
 from iotsec.endpoints.revocation import RevocationEndpoint
 from iotsec.x509.keys import PrivateKey
 from iotsec.x509.names import Names, Usage
+from testbed.handshakes import shake_hands
 from testbed.nats_server import NatsServer
 from testbed.ports import Port
 
@@ -32,21 +33,11 @@ class Site:
     endpoint: RevocationEndpoint
     directory: Path
 
-    async def admits(self, held: Held, *, at: Port | None = None, says: bytes = CONNECT) -> bool:
-        """Whether a server says anything to somebody with this certificate: it does so after the handshake alone."""
-        return await asyncio.to_thread(self._handshake, held, at or self.server.ports.client, says)
-
-    def _handshake(self, held: Held, port: Port, says: bytes) -> bool:
-        context = self.context(held)
-        with socket.create_connection(("127.0.0.1", port.number), timeout=10) as plain:
-            if port in (self.server.ports.client, self.server.ports.leafnodes):
-                plain.recv(8192)  # its INFO, before TLS
-            try:
-                with context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted:
-                    encrypted.sendall(says)
-                    return bool(encrypted.recv(100))
-            except (ssl.SSLError, ConnectionError):
-                return False
+    async def admits(self, held: Held, *, at: Port | None = None) -> bool:
+        """Whether a listener, that for clients unless given, lets somebody with this certificate in."""
+        ports = self.server.ports
+        greets = at in (None, ports.client, ports.leafnodes)  # with its INFO, before TLS
+        return (await shake_hands((at or ports.client).number, self.context(held), nats=greets)).accepted
 
     def context(self, held: Held) -> ssl.SSLContext:
         pair = self.directory / "held.pem"

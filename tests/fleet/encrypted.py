@@ -1,7 +1,7 @@
 """Sites whose servers are encrypted: their Secret is brought to them as a kubelet does, also when it changes."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +39,27 @@ class EncryptedSite:
 
 
 @contextmanager
-def encrypted_site(user: User, directory: Path, *, size: int = 1, **spec: Any) -> Iterator[EncryptedSite]:
-    """A Hub of so many servers, with TLS from the start where `spec` (of a TLSPolicy) is given."""
-    servers: NatsServer | NatsCluster = NatsCluster(directory / "cluster", size, interval="2s")
+def encrypted_site(
+    user: User,
+    directory: Path,
+    *,
+    size: int = 1,
+    hub: Mapping[str, Any] | None = None,
+    all_listeners: bool = False,
+    **spec: Any,
+) -> Iterator[EncryptedSite]:
+    """A Hub of so many servers, with TLS from the start where `spec` (of a TLSPolicy) is given.
+
+    `hub` is what the Hub's spec says beside its servers; with `all_listeners` they have those for leaf nodes and
+    gateways, too.
+    """
+    more: dict[str, Any] = {"leafnodes": True, "gateways": {}} if all_listeners else {}
+    servers: NatsServer | NatsCluster = NatsCluster(directory / "cluster", size, interval="2s", **more)
     if size == 1:
-        servers = NatsServer(directory / "nats", interval="2s")
+        servers = NatsServer(directory / "nats", interval="2s", **more)
     with servers:
         members = servers.servers if isinstance(servers, NatsCluster) else (servers,)
-        user.apply_hub("plant", [one.url for one in members])
+        user.apply_hub("plant", [one.url for one in members], **(hub or {}))
         if spec:
             user.apply_tls_policy("plant", **spec)
             user.wait_for("Secret", "plant-nats-config", lambda s: any(n.endswith(".key") for n in s["data"]))

@@ -3,23 +3,21 @@
 import re
 import shlex
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 from broker.storing_server import PLAIN, environment, files_with, readable, store
-from fleet.conftest import ROOT, Site
 from fleet.encrypted import client_context
+from fleet.example import EXAMPLES, Example
 from fleet.key_holder import KeyHolder
 from fleet.test_mqtt import login
 
 from iotsec.x509.certificate import read_certificate
-from testbed.apply import apply
 from testbed.cert_manager import CertManager
 from testbed.clients import Connected, connect_as, is_accepted, is_refused
 from testbed.control_plane import ControlPlane
@@ -29,9 +27,8 @@ from testbed.issuer import Issuer
 from testbed.mqtt_client import connect_mqtt, is_accepted_mqtt
 from testbed.nats_server import NatsServer
 from testbed.operator import Operator
-from testbed.user import Object, User, condition_of
+from testbed.user import User, condition_of
 
-EXAMPLES = ROOT / "examples"
 OPENSSL = shutil.which("openssl") or "openssl"
 HERE = {
     "encryption-at-rest",
@@ -49,44 +46,6 @@ HERE = {
 }
 ELSEWHERE = {"accounts", "existing-trust"}
 """They have tests of their own."""
-
-
-class Example:
-    """The folder of an example, in the test's namespace and for the test's server instead of its own."""
-
-    def __init__(self, user: User, server: NatsServer, directory: Path) -> None:
-        self._user, self._server, self._directory = user, server, directory
-
-    def apply(self, folder: str) -> Site:
-        """Apply the Hub, start its server, apply the rest, and wait until all of it is Ready."""
-        objects = [thing for file in sorted((EXAMPLES / folder).glob("*.yaml")) for thing in self._objects(file)]
-        self._apply([thing for thing in objects if thing["kind"] in {"Hub", "Issuer", "TLSPolicy"}])
-        if any(thing["kind"] == "TLSPolicy" for thing in objects):
-            self._user.wait_for("Secret", "plant-nats-config", lambda s: any(n.endswith(".key") for n in s["data"]))
-        self._server.mount(self._user.wait_secret("plant-nats-config"))
-        with environment(self._user.secret("plant-jetstream-key") or {}):
-            self._server.start()
-        self._user.wait_ready("Hub", "plant")
-        self._apply(objects)
-        for thing in objects:
-            if thing["apiVersion"].startswith("iotsec.dev/"):
-                self._user.wait_ready(thing["kind"], thing["metadata"]["name"])
-        return Site(self._user, self._server)
-
-    def _objects(self, file: Path) -> list[Object]:
-        found = list(yaml.safe_load_all(file.read_text()))
-        for labels in (thing["metadata"].get("labels") for thing in found if thing["kind"] == "Namespace"):
-            self._user.label_namespace(labels or {})
-        return [thing for thing in found if thing["kind"] != "Namespace"]
-
-    def _apply(self, objects: list[dict[str, Any]]) -> None:
-        for thing in objects:
-            thing["metadata"]["namespace"] = self._user.namespace
-            if thing["kind"] == "Hub":
-                thing["spec"]["nats"]["servers"] = [self._server.url]
-        file = self._directory / "objects.yaml"
-        file.write_text(yaml.safe_dump_all(objects))
-        apply(self._user.api, [file])
 
 
 @pytest.fixture
@@ -253,12 +212,12 @@ async def test_one_policy_encrypts_every_listener(example: Example) -> None:
     site = example.apply("tls-dev")
     secret = site.user.wait_secret("weather-01-device-creds")
 
-    context = client_context(secret["ca.crt"])
-    creds = secret["nats.creds"].decode()
-    for url in (site.server.tls_url, site.server.wss_url):
-        assert await is_accepted(url, creds, tls=context)
-        assert not await is_accepted(url, creds), "whoever does not know the CA"
-    assert (await shake_hands(site.server.ports.mqtt.number, context, nats=False)).accepted
+    context, ports = client_context(secret["ca.crt"]), site.server.ports
+    assert await is_accepted(site.url, secret["nats.creds"].decode(), tls=context)
+    for port, nats in ((ports.client, True), (ports.websocket, False), (ports.mqtt, False)):
+        assert (await shake_hands(port.number, context, nats=nats)).accepted
+        elsewhere = await shake_hands(port.number, ssl.create_default_context(), nats=nats)
+        assert "CERTIFICATE_VERIFY_FAILED" in elsewhere.error
     assert "localhost" in read_certificate(site.user.wait_secret("plant-server-tls")["tls.crt"]).names.dns_names
 
 
@@ -304,7 +263,8 @@ async def test_cert_manager_signs_and_certificates_are_renewed_in_windows(
     own = client_context(issuer.root.pem, pair, directory=tmp_path / "weather-01")
     assert await is_accepted(site.url, creds, tls=own)
     assert not await is_accepted(site.url, creds, tls=client_context(issuer.root.pem))
-    assert await is_accepted(site.server.wss_url, creds, tls=client_context(issuer.root.pem))
+    page = await shake_hands(site.server.ports.websocket.number, client_context(issuer.root.pem), nats=False)
+    assert page.accepted, page.error
     status = site.user.wait_ready("Device", "weather-01")["status"]["certificate"]
     due = datetime.fromisoformat(status["renewalTime"]).astimezone(ZoneInfo("Europe/Berlin"))
     assert (due.strftime("%a"), due.hour in range(2, 6)) == ("Sun", True)

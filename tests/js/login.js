@@ -1,11 +1,11 @@
 // Login logs in with a creds file as any Node service would; the same conversation as tests/go/login.
 //
-//   node login.js URL CREDS-FILE INBOX-PREFIX
+//   node login.js URL CREDS-FILE INBOX-PREFIX [CA-FILE [CERTIFICATE-FILE KEY-FILE]]
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { connect, credsAuthenticator } from "@nats-io/transport-node";
 
-const [url, creds, inboxPrefix] = process.argv.slice(2);
+const [url, creds, inboxPrefix, caFile, certFile, keyFile] = process.argv.slice(2);
 const patience = 5000;
 
 let violations = [];
@@ -17,6 +17,7 @@ try {
     inboxPrefix,
     reconnect: false,
     timeout: patience,
+    ...(caFile && { tls: { caFile, certFile, keyFile } }),
   });
 } catch (error) {
   console.log(/authorization/i.test(error.message) ? "refused" : `failed: ${error.message}`);

@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from kube.api_client import api_client
 from x509.pki import P256
 
 from iotsec.api.issuers import IssuerRef
 from iotsec.decide.orders import Order, OrderState, PlacedOrder
-from iotsec.kube.access import find_access
 from iotsec.kube.certificate_requests import CERTIFICATE_REQUESTS, CertificateOrders, OrderKey
-from iotsec.kube.client import Client
 from iotsec.kube.keys import Key
 from iotsec.kube.queue import WorkQueue
 from iotsec.x509.keys import KeyType, PrivateKey, generate
@@ -27,7 +26,6 @@ from testbed.waiting import until, wait_until
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 REQUESTS = "/apis/cert-manager.io/v1/certificaterequests"
 DAY = 86_400
-_GOODBYE_SECONDS = 0.1  # in which TLS connections close after their session: aiohttp, "Graceful Shutdown"
 
 
 def new_order(
@@ -91,8 +89,7 @@ async def desk_at(plane: ControlPlane, namespace: str, *, kubeconfig: Path | Non
     async def count() -> None:
         opened[0].writes += 1
 
-    access = find_access(str(kubeconfig or plane.kubeconfig), None, None)
-    async with Client(access, sending=count) as client:
+    async with api_client(kubeconfig or plane.kubeconfig, sending=count) as client:
         queue: WorkQueue[Key] = WorkQueue()
         orders = CertificateOrders(client, queue, clock=lambda: int(time.time()) + opened[0].later, look_seconds=0.1)
         opened.append(Desk(orders, queue, namespace))
@@ -105,7 +102,6 @@ async def desk_at(plane: ControlPlane, namespace: str, *, kubeconfig: Path | Non
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
-    await asyncio.sleep(_GOODBYE_SECONDS)
 
 
 def install(plane: ControlPlane) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kube.api_client import api_client
 
 from iotsec.decide import names
 from iotsec.decide.trust_bundles import TRUST_BUNDLE, WantedBundle
-from iotsec.kube.access import find_access
 from iotsec.kube.client import Client
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
@@ -22,7 +22,6 @@ from testbed.waiting import until
 
 RBAC = Path(__file__).parents[2] / "manifests" / "rbac.yaml"
 NAME = "plant-ca-bundle"
-_GOODBYE_SECONDS = 0.1  # aiohttp closes TLS connections in the background
 OLD, NEW = b"-----BEGIN CERTIFICATE-----\nold\n", b"-----BEGIN CERTIFICATE-----\nold\nnew\n"
 
 
@@ -63,7 +62,7 @@ async def desk_at(kubeconfig: Path, hub: Key) -> AsyncIterator[Desk]:
     async def count() -> None:
         desks[0].writes += 1
 
-    async with Client(find_access(str(kubeconfig), None, None), sending=count) as client:
+    async with api_client(kubeconfig, sending=count) as client:
         desks.append(Desk(client, hub))
         watch = asyncio.create_task(desks[0].informer.run())
         try:
@@ -74,7 +73,6 @@ async def desk_at(kubeconfig: Path, hub: Key) -> AsyncIterator[Desk]:
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
-    await asyncio.sleep(_GOODBYE_SECONDS)
 
 
 @contextmanager

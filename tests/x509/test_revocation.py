@@ -14,18 +14,18 @@ from x509.pki import DAY, KEY_TYPES, NOW, below, leaf, long_root, root
 from iotsec.x509.authority import Authority
 from iotsec.x509.certificate import read_certificate
 from iotsec.x509.keys import KeyType
-from iotsec.x509.revocation import Reason, Revoked, crl
+from iotsec.x509.revocation import Revoked, crl
 
 ROOT = root()
-ENTRIES = st.builds(Revoked, st.integers(1, 2**127), st.integers(NOW - 99 * DAY, NOW), st.sampled_from([None, *Reason]))
+ENTRIES = st.builds(Revoked, st.integers(1, 2**127), st.integers(NOW - 99 * DAY, NOW))
 
 
 def listed(authority: Authority, *revoked: Revoked, number: int = 1) -> bytes:
     return crl(authority, revoked, number=number, issued_at=NOW, next_update=NOW + DAY)
 
 
-def ended(certificate: bytes, reason: Reason | None = None) -> Revoked:
-    return Revoked(read_certificate(certificate).serial, NOW - 60, reason)
+def ended(certificate: bytes) -> Revoked:
+    return Revoked(read_certificate(certificate).serial, NOW - 60)
 
 
 def pem(der: bytes, directory: Path) -> Path:
@@ -64,8 +64,8 @@ def test_an_intermediate_lists_its_own(tmp_path: Path) -> None:
     assert "certificate revoked" in verify(tmp_path, lost, plant.root, "sslclient", *check)
 
 
-def test_openssl_reads_number_times_and_reasons() -> None:
-    der = listed(ROOT, Revoked(0xABC, NOW - 60, Reason.KEY_COMPROMISE), Revoked(0x17, NOW - 61), number=4711)
+def test_openssl_reads_number_and_times() -> None:
+    der = listed(ROOT, Revoked(0xABC, NOW - 60), Revoked(0x17, NOW - 61), number=4711)
 
     text = openssl("crl", "-inform", "DER", "-noout", "-text", stdin=der).stdout.decode()
 
@@ -73,15 +73,14 @@ def test_openssl_reads_number_times_and_reasons() -> None:
     assert "Last Update: Sep 21 14:13:20 2026 GMT" in text
     assert "Next Update: Sep 22 14:13:20 2026 GMT" in text
     assert re.findall(r"Serial Number: (\w+)", text) == ["17", "0ABC"]
-    assert re.findall(r"Reason Code: \n +(.+)", text) == ["Key Compromise"]
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES, ids=str)
 def test_zlint_finds_nothing(key_type: KeyType, zlint: Path) -> None:
     authority = root(key_type)
-    reasons = [Revoked(number, NOW - 60, reason) for number, reason in enumerate((None, *Reason), start=1)]
+    two = (Revoked(1, NOW - 60), Revoked(2, NOW - 60))
 
-    assert lint(zlint, [("crl", listed(authority)), ("crl", listed(authority, *reasons))]) == [[], []]
+    assert lint(zlint, [("crl", listed(authority)), ("crl", listed(authority, *two))]) == [[], []]
 
 
 @given(st.lists(ENTRIES, unique_by=lambda one: one.serial))

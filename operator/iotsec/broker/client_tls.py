@@ -52,6 +52,8 @@ class ClientTls:
     """The server waits for TLS before it says anything (nats-server ``handshake_first``)."""
     required: bool = True
     """Nothing goes to a server without TLS; ``False`` while servers that have none yet are given it."""
+    former: "ClientTls | None" = field(default=None, repr=False)
+    """What to do it with instead where that fails: servers have yet to be told of a CA that took another's place."""
 
     def context(self) -> ssl.SSLContext:
         """Return what verifies a server's chain and name by ``ca`` alone, and shows our certificate.

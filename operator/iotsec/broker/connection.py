@@ -106,14 +106,7 @@ class SystemConnection:
         servers = self._servers()
         url = servers[self._turn % len(servers)]
         try:
-            link = await connect(
-                url,
-                name=f"iot-security-operator {self._hub}",
-                creds=self._mint().decode(),
-                heard=self._heard,
-                listening=self._listening,
-                tls=self._tls(),
-            )
+            link = await self._connected(url)
         except Exception as error:  # noqa: BLE001 - whatever the library came to grief over, it is tried again
             self._turn += 1
             self._note_failure(url, error)
@@ -130,6 +123,31 @@ class SystemConnection:
         if link.tls != self._tls():
             link.stir()  # `retarget` came meanwhile, and reached the one before
         return True
+
+    async def _connected(self, url: str) -> Link:
+        """Connect, by the former certificates where those of now do not do; raises what `connect` does."""
+        tls = self._tls()
+        try:
+            return await self._connect(url, tls)
+        except Exception as error:
+            if tls is None or tls.former is None:
+                raise
+            try:
+                link = await self._connect(url, tls.former)
+            except Exception:  # noqa: BLE001 - what came first is what counts
+                raise error from None
+        link.tls = tls  # it goes on until that is another
+        return link
+
+    async def _connect(self, url: str, tls: ClientTls | None) -> Link:
+        return await connect(
+            url,
+            name=f"iot-security-operator {self._hub}",
+            creds=self._mint().decode(),
+            heard=self._heard,
+            listening=self._listening,
+            tls=tls,
+        )
 
     def _drop(self, link: Link) -> None:
         """Give a connection up that ended, and go on at the next server; it is no problem before that fails too."""

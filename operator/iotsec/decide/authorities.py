@@ -4,12 +4,14 @@ The key of a CA that somebody else keeps in a Secret of his own is never copied:
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
 from iotsec.api.issuers import IssuerRef
+from iotsec.decide.names import CA_KEY
 from iotsec.x509.anchors import lone_root
 from iotsec.x509.authority import Authority, UnusableAuthorityError, read_authority
 from iotsec.x509.bundle import bundle, digest, separate
@@ -19,7 +21,8 @@ from iotsec.x509.keys import PrivateKey
 _DAMAGED = "its entries do not fit together"
 
 STATE = "state.json"
-BUNDLE = "ca.crt"
+
+_BUNDLE_NAME = re.compile(r"ca(-[0-9a-f]+)?[.]crt")
 
 LOST = "lost"
 """The source of a CA of which nothing but its root is left."""
@@ -111,7 +114,7 @@ class Authorities:
 
     def to_data(self) -> dict[str, bytes]:
         """Return the data of the Secret."""
-        data = {BUNDLE: self.bundle, STATE: self._state()}
+        data = {CA_KEY: self.bundle, STATE: self._state()}
         for one in self.generations:
             data[f"{one.number}.root.crt"] = one.root
             if one.certificate:
@@ -145,6 +148,14 @@ def is_asked(source: str) -> bool:
 def source_of(issuer: IssuerRef) -> str:
     """Return the source of the CA of somebody who is asked to sign."""
     return f"certManager/{issuer.group}/{issuer.kind}/{issuer.name}"
+
+
+def issuer_of(source: str) -> IssuerRef | None:
+    """Return who is asked to sign by the CA of this source; ``None`` where nobody is."""
+    if not is_asked(source):
+        return None
+    _, group, kind, name = source.split("/", 3)
+    return IssuerRef(name=name, kind=kind, group=group)
 
 
 def of_authority(authority: Authority, source: str, *, number: int = 1) -> Generation:
@@ -197,8 +208,11 @@ def recovered(roots: Sequence[bytes], *, now: int) -> Authorities | None:
 
 
 def roots_in(config: Mapping[str, bytes]) -> tuple[bytes, ...]:
-    """Return the roots that servers were told to trust, PEM, by what they mount; the one in use last."""
-    found = [pem for name, pem in config.items() if name.startswith("ca-") and name.endswith(".crt")]
+    """Return the roots that servers were told to trust, PEM; the one in use last.
+
+    ``config`` is what they mount, or, where none of them verifies anybody, the Secret with a certificate of theirs.
+    """
+    found = [pem for name, pem in config.items() if _BUNDLE_NAME.fullmatch(name)]
     try:
         return tuple(reversed([one for pem in found for one in separate(pem)]))
     except InvalidCertificateError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from iotsec.decide.authorities import Authorities, Generation, Phase, is_asked
+from iotsec.decide.times import rfc3339
 
 Retire = Literal["AfterConvergence", "AtExpiry", "Immediate"]
 
@@ -80,8 +81,8 @@ def advanced(state: Authorities, seen: Convergence, pace: Pace, *, now: int) -> 
             return state if waits else _in_phase(state, Phase.USE, now)
 
 
-def waits_for(state: Authorities, seen: Convergence, pace: Pace, *, now: int) -> str:
-    """Return what a rotation waits for, in words; empty where none is under way."""
+def waits_for(state: Authorities, seen: Convergence, pace: Pace) -> str:
+    """Return what a rotation waits for, in words that stay while nothing happens; empty where none is under way."""
     if state.phase is Phase.STEADY:
         return ""
     behind = list(_behind(state, seen))
@@ -92,8 +93,7 @@ def waits_for(state: Authorities, seen: Convergence, pace: Pace, *, now: int) ->
     since = _had_since(state)
     if since is None:
         return "everybody has what is needed"
-    left = max(0, since + pace.distribute_for - now)
-    return f"everybody has what is needed; {left} seconds are left for those who fetch it late"
+    return f"everybody has what is needed; those who fetch it late have until {rfc3339(since + pace.distribute_for)}"
 
 
 def next_step(state: Authorities, pace: Pace, *, now: int) -> int | None:

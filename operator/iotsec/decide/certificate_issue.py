@@ -12,13 +12,10 @@ from iotsec.decide.plan import Placing
 from iotsec.decide.tls_view import TlsView
 from iotsec.x509.authority import UnusableAuthorityError
 from iotsec.x509.bundle import bundle, digest
-from iotsec.x509.certificate import issue, read_certificate
+from iotsec.x509.certificate import BACKDATED_SECONDS, issue, read_certificate
 from iotsec.x509.keys import KeyType, PrivateKey, UnusableKeyError, new_serial, spki_sha256
 from iotsec.x509.names import InvalidNamesError, Usage
 from iotsec.x509.requests import RequestRefusedError, make_request, read_request
-
-BACKDATED_SECONDS = 60
-"""How long before it is issued a certificate is valid: the clocks of servers and devices differ a little."""
 
 STALE_SECONDS = 120
 """How old a certificate of a CA that is being left must be before another is asked for: the issuer may be slow to go
@@ -141,7 +138,7 @@ def _signed(
 def _taken(
     wanted: WantedCertificate, tls: TlsView, key: PrivateKey | None, making: Making
 ) -> tuple[CertificateNote, Material]:
-    """Take what the issuer signed; have it asked for where it was not, raising `OrderedError`."""
+    """Take what the issuer signed; where that is of no use yet, `NotIssuedError` says what to ask for."""
     placed, issuer = making.placed, _issuer(tls)
     if placed is None or not _is_for(placed, wanted, tls, key):
         asked = Fault(Reason.ISSUER_NOT_READY, f"{issuer} is asked to sign")

@@ -3,7 +3,6 @@
 Its keys and annotations are those of cert-manager, so that whatever reads its Secrets reads ours.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -19,7 +18,6 @@ from iotsec.decide.tls_view import TlsView
 from iotsec.decide.views import Identity
 from iotsec.x509.certificate import CertificateFacts, InvalidCertificateError, matches, read_certificate
 from iotsec.x509.keys import InvalidPrivateKeyError, PrivateKey, spki_sha256
-from iotsec.x509.names import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def recovered_certificate(
     facts = _read(data.get(names.TLS_CERTIFICATE_KEY, b""))
     if told is None or facts is None or (facts.serial, facts.issuer_key_id) != (told.serial, told.issuer):
         return None
-    if _canonical(facts.names) != _canonical(wanted.names):
+    if not facts.names.is_same_as(wanted.names):
         return None
     ours = tls.authority is not None and facts.issuer_key_id == tls.authority.key_id
     note = CertificateNote(
@@ -132,8 +130,3 @@ def _read(pem: bytes) -> CertificateFacts | None:
         return read_certificate(pem)
     except InvalidCertificateError:
         return None
-
-
-def _canonical(said: Names) -> tuple[object, ...]:
-    addresses = sorted(str(ipaddress.ip_address(address)) for address in said.ip_addresses)
-    return said.common_name, sorted(said.dns_names), addresses, sorted(said.uris)

@@ -9,7 +9,6 @@ from iotsec.decide.certificate_note import CertificateNote
 from iotsec.decide.grant import Grant
 from iotsec.decide.tls_view import TlsView
 from iotsec.decide.views import Identity
-from iotsec.x509.keys import KeyType
 from iotsec.x509.names import Names
 
 _DIGEST_LENGTH = 16
@@ -60,7 +59,7 @@ def wanted_certificate(identity: Identity, granted: Grant, tls: TlsView) -> Want
         ),
         request=request,
         request_digest=hashlib.sha256(request).hexdigest()[:_DIGEST_LENGTH] if request else "",
-        shape=_digest(uri, "" if request else _said(tls.key_type)),
+        shape=_digest(uri, "" if request else str(tls.key_type)),
         layout=_layout(identity, granted, tls, secret_name),
     )
 
@@ -71,10 +70,6 @@ def _layout(identity: Identity, granted: Grant, tls: TlsView, secret_name: str) 
     # The account's key seals the note.
     presented = [secret_name, tls.digest, issuer, granted.account.keys.public]
     return _digest(*presented, dict(template.labels), dict(template.annotations))
-
-
-def _said(key_type: KeyType) -> str:
-    return f"{key_type.algorithm} {key_type.size}"
 
 
 def _digest(*parts: object) -> str:

@@ -31,9 +31,6 @@ RELOAD_DISCONNECTS = "ReloadDisconnects"
 LIFE_CAPPED = "LifeCapped"
 BUNDLE_CONFLICT = "BundleConflict"
 
-SUMMARY = (READY, RECONCILING, STALLED)
-"""What says how an object is as a whole; all else are facts."""
-
 _MESSAGE_LIMIT = 1024
 
 
@@ -145,6 +142,11 @@ def merge(
         }
         for c in wanted
     ]
+
+
+def message_of(status: Mapping[str, Any], kind: str) -> str:
+    """Return the message a condition of this type gave last, or an empty string."""
+    return next((str(c.get("message", "")) for c in status.get("conditions") or () if c.get("type") == kind), "")
 
 
 def reason_of(status: Mapping[str, Any], kind: str) -> str:

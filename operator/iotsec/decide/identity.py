@@ -116,7 +116,7 @@ def _plan_credential(identity: Identity, hub: HubView, observed: Observed, grant
     if not settled and nothing_learned(identity, hub, granted, issued=issued, pending=pending, reason=Reason.ISSUED):
         wanted = issued_conditions(granted)
     rotating = rotation_conditions(issued, coming, over=bool(over), now=now)
-    wanted = (*wanted, *rotating, *foreign_conditions(observed.foreign))
+    wanted = (*wanted, *rotating, *foreign_conditions(identity.status, observed.foreign))
     status = identity_status(
         identity,
         with_certificate(wanted, certificate),

@@ -38,14 +38,14 @@ def identity_status(
     renewal: int | None = None,
     holds_id: bool = True,
     certificate: Mapping[str, Any] | None = None,
-    foreign: tuple[Foreign, ...] = (),
+    foreign: tuple[Foreign, ...] | None = (),
 ) -> dict[str, Any]:
     """Return the whole status.
 
     ``granted``: id, account and role now in force, else those it says already stay; ``secret``: the Secret there is;
     ``account``: where ``issued`` is valid; ``holds_id``: whether the id that was issued is still the identity's;
     ``certificate``: empty where it has none, ``None`` where what is said of it already stays; ``foreign``: those of
-    others that it was seen to show.
+    others that it was seen to show, ``None`` where nobody looked yet.
     """
     previous = identity.status
     status: dict[str, Any] = {
@@ -68,7 +68,7 @@ def identity_status(
         status["secretName"] = secret
     if renewal is not None:
         status["renewalTime"] = rfc3339(renewal)
-    if (seen := foreign_certificate.told(previous, foreign, now)) is not None:
+    if (seen := foreign_certificate.told(previous, foreign or (), now)) is not None:
         status[foreign_certificate.FIELD] = seen
     if certificate is not None:
         status["certificate"] = dict(certificate)
@@ -143,8 +143,12 @@ def rotation_conditions(issued: Issued, coming: Occasion, *, over: bool, now: in
     return tuple(found)
 
 
-def foreign_conditions(foreign: tuple[Foreign, ...]) -> tuple[Condition, ...]:
-    """Return what is to be known where it shows somebody else's certificate."""
+def foreign_conditions(status: Mapping[str, Any], foreign: tuple[Foreign, ...] | None) -> tuple[Condition, ...]:
+    """Return what is to be known where it shows somebody else's certificate; before anybody looked, what is told."""
+    if foreign is None:
+        message = conditions.message_of(status, conditions.FOREIGN_CERTIFICATE)
+        told = Condition(conditions.FOREIGN_CERTIFICATE, "True", Reason.FOREIGN_CERTIFICATE, message)
+        return (told,) if message else ()
     if not foreign:
         return ()
     message = foreign_certificate.message(foreign)

@@ -37,6 +37,8 @@ PASSWORD_KEY = "password"  # noqa: S105 - the name of an entry
 CA_KEY = "ca.crt"
 TLS_CERTIFICATE_KEY = "tls.crt"
 TLS_PRIVATE_KEY = "tls.key"
+FORMER_CERTIFICATE_KEY = "former.crt"
+FORMER_PRIVATE_KEY = "former.key"
 
 OPAQUE = "Opaque"
 TLS = "kubernetes.io/tls"

@@ -55,7 +55,7 @@ def must_reissue(identity: Identity, granted: Grant, issued: Issued) -> bool:
 def tokens_of(identity: Identity, current: SecretFacts | None) -> tuple[str, ...]:
     """Return the tokens that ask for a rotation, on the object and on its Secret."""
     tokens = (identity.rotate, current.rotate if current else "")
-    return tuple(token if len(token) <= _TOKEN_LENGTH else _digest(token) for token in tokens if token)
+    return tuple(map(as_told, filter(None, tokens)))
 
 
 def is_asked_for(identity: Identity, current: SecretFacts | None, issued: Issued) -> bool:
@@ -86,8 +86,9 @@ def occasion(identity: Identity, granted: Grant, current: SecretFacts | None, is
     return min(due, key=lambda o: order.index(o.why)) if due else min(found, key=lambda o: o.due)
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def as_told(token: str) -> str:
+    """Return a token as statuses and notes tell it: of a long one a digest."""
+    return token if len(token) <= _TOKEN_LENGTH else hashlib.sha256(token.encode()).hexdigest()
 
 
 def _at(why: Why, at: Turn) -> Occasion:

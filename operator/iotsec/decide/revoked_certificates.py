@@ -5,7 +5,7 @@ deletes all else that knows of its certificate.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -53,13 +53,15 @@ class RevokedCertificates:
     """Grows with every change (RFC 5280 5.2.3)."""
     entries: _Entries = field(default_factory=lambda: MappingProxyType({}))
     """issuer → serial → (at, expires_at)."""
+    beyond: frozenset[tuple[int, str]] = frozenset()
+    """Serial and issuer of those that did not fit, in memory alone: nobody is kept waiting for them."""
 
     def __len__(self) -> int:
         return sum(map(len, self.entries.values()))
 
     def covers(self, serial: int, issuer: str) -> bool:
-        """Tell whether this certificate is among them."""
-        return serial in self.entries.get(issuer, ())
+        """Tell whether this certificate is among them, or there was no room for it."""
+        return serial in self.entries.get(issuer, ()) or (serial, issuer) in self.beyond
 
     def revoked_at(self, serial: int, issuer: str) -> int | None:
         """Return when this certificate ended, ``None`` where it did not."""
@@ -99,7 +101,9 @@ class RevokedCertificates:
         """Return it with as many of these in as a Secret can hold: nobody stays because somebody else cannot go."""
         new = [one for one in wanted if not self.covers(one.serial, one.issuer)]
         room = max(0, MAX_BYTES - self.pruned(now, at_least=1).size) // ENTRY_BYTES
-        return self.with_revoked(new[:room], now=now)
+        beyond = self.beyond | {(one.serial, one.issuer) for one in new[room:]}
+        kept = self.with_revoked(new[:room], now=now)
+        return kept if beyond == self.beyond else replace(kept, beyond=beyond)
 
     def pruned(self, now: int, *, at_least: int = _PRUNE_IN_BULK) -> "RevokedCertificates":
         """Return it without those that expired; itself where they are fewer than are worth a write."""
@@ -107,13 +111,6 @@ class RevokedCertificates:
         if len(self) - sum(map(len, kept.values())) < at_least:
             return self
         return replace(self, number=self.number + 1, entries=kept)
-
-    def only_of(self, issuers: Collection[str]) -> "RevokedCertificates":
-        """Return it without those of other authorities, whom nobody trusts any more."""
-        if set(self.entries) <= set(issuers):
-            return self
-        kept = {issuer: theirs for issuer, theirs in self.entries.items() if issuer in issuers}
-        return replace(self, number=self.number + 1, entries=MappingProxyType(kept))
 
     @property
     def size(self) -> int:

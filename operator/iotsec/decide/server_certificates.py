@@ -4,21 +4,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from iotsec.decide.authorities import Generation, source_of
+from iotsec.decide.names import TLS_CERTIFICATE_KEY, TLS_PRIVATE_KEY
 from iotsec.decide.orders import Order, OrderState, PlacedOrder
 from iotsec.decide.rotation import Life, turn
 from iotsec.decide.tls_view import TlsView
 from iotsec.x509.anchors import leads_to
 from iotsec.x509.bundle import separate
-from iotsec.x509.certificate import CertificateFacts, InvalidCertificateError, issue, read_certificate
+from iotsec.x509.certificate import (
+    BACKDATED_SECONDS,
+    CertificateFacts,
+    InvalidCertificateError,
+    issue,
+    read_certificate,
+)
 from iotsec.x509.keys import InvalidPrivateKeyError, KeyType, PrivateKey, new_serial
 from iotsec.x509.names import Names, Usage
 from iotsec.x509.pointers import ocsp_url
 from iotsec.x509.requests import make_request
-
-CLOCK_SKEW = 60
-"""How long before now a certificate begins, in seconds: clocks of devices are not exact."""
-
-CERTIFICATE_KEY, PRIVATE_KEY, CA_KEY = "tls.crt", "tls.key", "ca.crt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Outcome:
 def read_server_certificate(data: Mapping[str, bytes]) -> ServerCertificate | None:
     """Read what a Secret holds; ``None`` where that is no certificate with its key."""
     try:
-        certificate, key = data.get(CERTIFICATE_KEY, b""), PrivateKey.from_pem(data.get(PRIVATE_KEY, b""))
+        certificate = data.get(TLS_CERTIFICATE_KEY, b"")
+        key = PrivateKey.from_pem(data.get(TLS_PRIVATE_KEY, b""))
         facts = read_certificate(certificate)
     except (InvalidCertificateError, InvalidPrivateKeyError):
         return None
@@ -107,12 +110,8 @@ def is_as_wanted(
 ) -> bool:
     """Tell whether a certificate says what it should, has a key as it should, and is of the CA that signs."""
     names, _ = wanted
-    have = held.facts.names
     return (
-        have.common_name == names.common_name
-        and set(have.dns_names) == set(names.dns_names)
-        and set(have.ip_addresses) == set(names.ip_addresses)
-        and set(have.uris) == set(names.uris)
+        held.facts.names.is_same_as(names)
         and held.key.key_type == tls.key_type
         # A server that is to staple refuses a certificate that does not say whom to ask (nats-server ocsp.go).
         and (tls.authority is None or ocsp_url(held.certificate) == tls.ocsp_url)
@@ -153,7 +152,7 @@ def _issued(
         *wanted,
         key.public,
         serial=new_serial(entropy()),
-        issued_at=now - CLOCK_SKEW,
+        issued_at=now - BACKDATED_SECONDS,
         expires_at=now + tls.policy.duration,
         ocsp_url=tls.ocsp_url,
         crl_url=tls.crl_url,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from iotsec.decide.authorities import Authorities, Phase
+from iotsec.decide.authorities import Authorities, Phase, issuer_of
 from iotsec.decide.revoked_certificates import RevokedCertificates
 from iotsec.decide.rotation import Policy
 from iotsec.decide.tls_settings import TlsSettings
@@ -43,13 +43,14 @@ def tls_view(settings: TlsSettings, state: Authorities, revoked: RevokedCertific
 def kept_view(state: Authorities, revoked: RevokedCertificates, *, mutual: bool, problem: str) -> TlsView:
     """Return what keeps everything as it is, where nobody can tell how it should be: ``problem`` says why."""
     return TlsView(
-        bundle=state.bundle,
-        digest=digest(state.bundle),
+        bundle=state.roots,
+        digest=digest(state.roots),
         mutual=mutual,
         policy=Policy(duration=0),
         key_type=KeyType(),
         keep_key=False,
         trust_domain="",
+        issuer=issuer_of(state.signing.source),
         accepted=frozenset(one.id for one in state.generations),
         revoked=revoked,
         problem=problem,

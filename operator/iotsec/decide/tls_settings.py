@@ -32,7 +32,12 @@ _CLIENTS: tuple[ListenerName, ...] = tuple(name for name in LISTENERS if name no
 _HANDSHAKE = {"Off": "", "On": "true", "Auto": "auto"}
 _ASKING = ("client", "websocket", "leafnodes")
 _ASKING_SECONDS = 5
-OPERATOR = "operator"
+
+SERVER, ROUTES, OPERATOR = "server", "routes", "operator"
+"""The certificates for clients of any kind, between servers, and the operator's own, by name."""
+"""The certificate that the operator itself shows to servers."""
+CERTIFICATES = (*dict.fromkeys(GROUPS.values()), OPERATOR)
+"""All that a Hub may have."""
 
 
 class PolicyRefusedError(ValueError):
@@ -73,12 +78,6 @@ class TlsSettings:
     def source_is_given(self) -> bool:
         """Whether the CA is somebody else's: the user's own, or an issuer's."""
         return bool(self.ca_secret) or self.issuer is not None
-
-    @property
-    def client_mutual(self) -> bool:
-        """Whether clients of NATS, the operator among them, have to show a certificate."""
-        client = self.listeners.get("client")
-        return client is not None and client.verify
 
     @property
     def validity(self) -> int:
@@ -184,6 +183,7 @@ def _settings(spec: TLSPolicySpec, name: ListenerName, declared: Listener, *, mu
 def _groups(
     spec: TLSPolicySpec, hub: HubSpec, listeners: Mapping[str, ListenerSettings], *, name: str, namespace: str
 ) -> Iterator[tuple[str, tuple[Names, Usage]]]:
+    hub_uri = f"spiffe://{spec.trust_domain or f'{name}.{namespace}'}/ns/{namespace}/hub/{name}"
     hosts = [host for host in (urlsplit(url).hostname for url in hub.nats.servers) if host]
     for group in dict.fromkeys(GROUPS.values()):
         members = [one for one in LISTENERS if one in listeners and GROUPS[one] == group]
@@ -197,6 +197,8 @@ def _groups(
             addresses += spec.listeners.of(one).ip_addresses
         names = Names(
             common_name=short_name(f"{name}-{group}.{namespace}"),
+            # By this servers know each other: no identity can have it, while names of DNS are anybody's to ask for.
+            uris=(f"{hub_uri}/routes",) if between else (),
             dns_names=tuple(sorted(set(dns))),
             ip_addresses=tuple(sorted({str(ipaddress.ip_address(a)) for a in addresses if _is_address(a)})),
         )
@@ -207,7 +209,7 @@ def _groups(
     if "client" in listeners and listeners["client"].verify:
         names = Names(
             common_name="iot-security-operator",
-            uris=(f"spiffe://{spec.trust_domain or f'{name}.{namespace}'}/ns/{namespace}/hub/{name}",),
+            uris=(hub_uri,),
         )
         yield OPERATOR, (names, Usage.CLIENT)
 

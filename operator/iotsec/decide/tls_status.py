@@ -1,13 +1,14 @@
 """What a TLSPolicy's status says: the CAs, the certificates of the servers, and how far everybody is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from iotsec.decide import conditions, names
 from iotsec.decide.authorities import Authorities, Generation, Phase
 from iotsec.decide.ca_rotation import Convergence, Pace, waits_for
 from iotsec.decide.conditions import Condition, Reason
+from iotsec.decide.consumers import Consumers
 from iotsec.decide.rollout import (
     Away,
     Current,
@@ -57,20 +58,24 @@ class TlsState:
     problem: str = ""
     """Why the servers cannot be asked; empty while they can."""
     restart: Restart | None = None
-    consumers: tuple[int, int, int | None] | None = None
-    """Secrets of identities there are, those with the bundle, and those with a certificate of the CA that signs."""
+    consumers: Consumers | None = None
     conflicts: Sequence[str] = ()
     """ConfigMaps of the trust bundle's name that are somebody else's."""
     leaf_life: int = 0
     """How long certificates are to live, in seconds."""
-    heeded: Sequence[str] = field(default=())
+    trouble: tuple[Reason, str] | None = None
+    """Why the policy cannot be carried out as it is now."""
+    heeded: Sequence[str] = ()
+    """The tokens that asked for another CA, or for other certificates, and were heeded."""
 
 
 def tls_conditions(state: TlsState, *, now: int) -> tuple[Condition, ...]:
-    """Return the conditions of a policy that is carried out."""
+    """Return the conditions of a policy that counts for its Hub."""
     facts = tuple(_facts(state, now))
     failed = next((fact for fact in facts if fact.status == "False"), None)
     warnings = tuple(_warnings(state, now))
+    if state.trouble is not None:
+        return (*conditions.stalled(*state.trouble), *facts, *warnings)
     if failed is not None:
         return (*conditions.waiting(failed.reason, failed.message), *facts, *warnings)
     message = next(fact.message for fact in facts if fact.type == conditions.ENCRYPTED)
@@ -102,7 +107,7 @@ def tls_status(
         status["authorities"] = [_authority(one, state.authorities) for one in listed.values()]
         status["expiresAt"] = rfc3339(state.authorities.signing.expires_at)
         if state.authorities.phase is not Phase.STEADY:
-            status["rotation"] = _rotation(state.authorities, state, now)
+            status["rotation"] = _rotation(state.authorities, state)
     if state.certificates:
         status["certificates"] = [
             _certificate(hub, name, held, state.renewals.get(name)) for name, held in sorted(state.certificates.items())
@@ -113,19 +118,20 @@ def tls_status(
     if state.restart is not None:
         status["restart"] = _restart(state.restart)
     if state.consumers is not None:
-        total, bundle, certificate = state.consumers
-        status["consumers"] = {"total": total, "bundle": bundle} | (
-            {"certificate": certificate} if certificate is not None else {}
-        )
+        status["consumers"] = _consumers(state.consumers)
     if heeded := [token for token in state.heeded if token]:
         status["rotated"] = heeded
     return status
 
 
-def is_established(status: Mapping[str, Any]) -> bool:
-    """Tell whether every server was seen to be encrypted once, by the policy's status."""
+def is_established(status: Mapping[str, Any], *, generation: int) -> bool:
+    """Tell whether every server was seen to be encrypted as the policy of this generation says, by its status.
+
+    What was so of an earlier one tells nothing: the client listener may have had no TLS by that.
+    """
     return any(
-        one.get("type") == conditions.ENCRYPTED and one.get("status") == "True"
+        (one.get("type"), one.get("status"), one.get("observedGeneration"))
+        == (conditions.ENCRYPTED, "True", generation)
         for one in status.get("conditions") or ()
     )
 
@@ -189,7 +195,7 @@ def _reason(state: TlsState) -> Reason:
 def _warnings(state: TlsState, now: int) -> Iterator[Condition]:
     authorities = state.authorities
     if authorities is not None and authorities.phase is not Phase.STEADY:
-        message = waits_for(authorities, state.seen, state.pace, now=now)
+        message = waits_for(authorities, state.seen, state.pace)
         yield Condition(conditions.ROTATING, "True", _PHASES[authorities.phase], message)
     old = sorted({one.loaded.version for one in state.servers if kicks_clients(one.loaded.version)})
     if old:
@@ -235,11 +241,11 @@ def _authority(one: Generation, state: Authorities) -> dict[str, Any]:
     }
 
 
-def _rotation(authorities: Authorities, state: TlsState, now: int) -> dict[str, Any]:
+def _rotation(authorities: Authorities, state: TlsState) -> dict[str, Any]:
     return {
         "phase": str(authorities.phase),
         "since": rfc3339(authorities.since),
-        "message": waits_for(authorities, state.seen, state.pace, now=now)[:_MESSAGE],
+        "message": waits_for(authorities, state.seen, state.pace)[:_MESSAGE],
     }
 
 
@@ -247,6 +253,11 @@ def _restart(restart: Restart) -> dict[str, Any]:
     lists = {"listeners": list(restart.listeners), "servers": list(restart.servers[:_LISTED])}
     told = {name: entries for name, entries in lists.items() if entries}
     return {"since": rfc3339(restart.since), "reason": restart.why[:_MESSAGE], **told}
+
+
+def _consumers(seen: Consumers) -> dict[str, Any]:
+    told = {"total": seen.total, "bundle": seen.with_bundle, "certificate": seen.with_certificate}
+    return {name: number for name, number in told.items() if number is not None}
 
 
 def _certificate(hub: str, name: str, held: ServerCertificate, renewal: int | None) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from typing import Any
 from iotsec.api.accounts import LabelSelector
 from iotsec.decide import names
 from iotsec.decide.admission import selects
+from iotsec.decide.authorities import Authorities
 from iotsec.decide.field_owners import touched_by_others
 from iotsec.decide.secrets import content_hash
+from iotsec.decide.tls_settings import TlsSettings
 
 TRUST_BUNDLE = "trust-bundle"
 
@@ -104,6 +106,29 @@ def bundle_namespaces(
     if where == "Selector":
         return frozenset(name for name, found in labels.items() if selector is not None and selects(selector, found))
     return frozenset(labels if where == "All" else (name for name in labels if name == hub_namespace))
+
+
+def wanted_bundle(
+    settings: TlsSettings | None,
+    state: Authorities | None,
+    hub: str,
+    *,
+    namespace: str,
+    labels: Mapping[str, Mapping[str, str]],
+) -> WantedBundle | None:
+    """Return what is to be in which ConfigMaps of a Hub; ``None`` where none are asked for, or there is no CA yet.
+
+    ``labels`` are those of each namespace there is.
+    """
+    if settings is None or settings.bundle is None or state is None:
+        return None
+    asked, chosen = settings.bundle, settings.bundle.namespaces
+    return WantedBundle(
+        state.bundle,
+        asked.name or bundle_name(hub),
+        asked.key,
+        bundle_namespaces(chosen.from_, chosen.selector, hub_namespace=namespace, labels=labels),
+    )
 
 
 def plan_bundles(hub: str, wanted: WantedBundle | None, existing: Iterable[BundleFacts]) -> BundlePlan:

@@ -174,8 +174,8 @@ class Observed:
     """What can wait may be done now."""
     placed: PlacedOrder | None = None
     """What somebody else was asked to sign for it, and the answer."""
-    foreign: tuple[Foreign, ...] = ()
-    """Certificates of others that it was seen to show."""
+    foreign: tuple[Foreign, ...] | None = ()
+    """Certificates of others that it was seen to show; ``None`` where nobody looked yet."""
     hub_trouble: str = ""
     """Why the Hub, which exists, has no keys to issue with; empty while it has."""
     id_rival: Rival | None = None

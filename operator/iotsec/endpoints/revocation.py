@@ -33,7 +33,10 @@ CRL_SECONDS: Final = 24 * 60 * 60
 """Seconds that a list is good for: those who use lists fetch them by a timer of theirs."""
 
 SIGNING_SHARE: Final = 0.25
-"""Of each second, the part that may go into signatures; who asks beyond it is told to try later."""
+"""Of each second, the part that may go into signatures; who asks beyond it is told to try later.
+
+As much again is for answers that somebody is revoked: he must not be let in because a flood keeps servers from knowing.
+"""
 
 _KEPT_ANSWERS: Final = 8192  # of some 500 bytes each
 _KEPT_LISTS: Final = 16  # of 600 KiB each at most
@@ -105,7 +108,8 @@ class RevocationEndpoint:
         self._lists = _Kept(_KEPT_LISTS)
         self._issuers = lru_cache(_KEPT_INDEXES)(ocsp.issuers)
         self._second = float("-inf")
-        self._spent = 0.0
+        self._spent = {True: 0.0, False: 0.0}
+        """In this second: for those who are revoked, and for all else."""
 
     @property
     def port(self) -> int:
@@ -164,7 +168,9 @@ class RevocationEndpoint:
         key, said = (authority.fingerprint, request), (revoked_at, sources.validity)
         try:
             signed = self._answers.get(key, said=said, now=now) or self._signed(
-                lambda: self._sign_answer(sources, authority, request, revoked_at, now)
+                lambda: self._sign_answer(sources, authority, request, revoked_at, now),
+                # Whoever wants a nonce back is no nats-server.
+                refuses=revoked_at is not None and not request.nonce,
             )
         except _OverloadedError:
             raise web.HTTPServiceUnavailable(text="too much is asked: try later\n", headers=_RETRY) from None
@@ -235,17 +241,17 @@ class RevocationEndpoint:
                 return sources, authority
         raise web.HTTPNotFound(text="this Hub has no such CA: name one by its subject key identifier, in hex\n")
 
-    def _signed(self, sign: Callable[[], _Signed]) -> _Signed:
+    def _signed(self, sign: Callable[[], _Signed], *, refuses: bool = False) -> _Signed:
         """Sign, unless enough was signed in this second; then raise `_OverloadedError`."""
         started = time.perf_counter()
         if started - self._second >= 1:
-            self._second, self._spent = started, 0.0
-        if self._spent > SIGNING_SHARE:
+            self._second, self._spent = started, {True: 0.0, False: 0.0}
+        if self._spent[refuses] > SIGNING_SHARE:
             raise _OverloadedError
         try:
             return sign()
         finally:
-            self._spent += time.perf_counter() - started
+            self._spent[refuses] += time.perf_counter() - started
 
 
 _RETRY: Final = {"Retry-After": "1"}

@@ -12,11 +12,10 @@ from iotsec.broker.connection import UnavailableError
 from iotsec.broker.jetstream_keys import jetstream_keys
 from iotsec.decide import encryption_at_rest as decisions
 from iotsec.decide.encryption_at_rest import ROTATE_JETSTREAM_KEY, EncryptionState, Phase, Progress
-from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of, is_satisfied
+from iotsec.decide.secrets import Owner, data_of
 from iotsec.decide.seeds import TrustDamagedError
 from iotsec.kube.hub_runtime import HubRuntime
-from iotsec.kube.hub_secrets import SecretTakenError
-from iotsec.kube.secret_cache import SecretCache
+from iotsec.kube.hub_secret_keeper import HubSecretKeeper, Secret, check_ours, hub_manifest
 from iotsec.kube.secret_writer import SecretWriter
 
 log = structlog.get_logger()
@@ -27,8 +26,6 @@ _LOOK_SECONDS = 2.0  # between two questions while a restart is waited for
 _IDLE_SECONDS = 60.0
 _AWAY_SECONDS = 600.0
 """How long a server is waited for that no longer answers: a restart is over by then."""
-
-Secret = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -46,9 +43,9 @@ class _Memory:
 class EncryptionAtRest:
     """Keeps the keys of Hubs whose JetStream encrypts what it stores."""
 
-    def __init__(self, writer: SecretWriter, cache: SecretCache, *, entropy: Callable[[], bytes]) -> None:
+    def __init__(self, writer: SecretWriter, keeper: HubSecretKeeper, *, entropy: Callable[[], bytes]) -> None:
         self._writer = writer
-        self._cache = cache
+        self._keeper = keeper
         self._entropy = entropy
         self._memories: defaultdict[str, _Memory] = defaultdict(_Memory)
 
@@ -145,29 +142,12 @@ class EncryptionAtRest:
     ) -> None:
         """Make the Secret so; of a Hub that is ending nothing is made again that somebody deletes."""
         if found is not None and not state.is_in(data_of(found)):
-            _check_ours(found, owner)
-        facts = facts_of(found["metadata"]) if found is not None else None
-        manifest = SecretManifest(
-            namespace=hub.key.namespace,
-            name=decisions.key_secret(hub.key.name),
-            data=state.to_data(),
-            owner=owner,
-            component=COMPONENT,
-            hub=f"{hub.key.namespace}/{hub.key.name}",
-        )
-        if found is None:
-            if ending:
-                return
-            await self._writer.write(manifest, None)
-        elif facts is not None and facts.deleting and not ending:
-            await self._writer.replace_deleted(manifest, facts)
-        else:
+            check_ours(found, owner)
+        name = decisions.key_secret(hub.key.name)
+        manifest = hub_manifest(hub.key, name, state.to_data(), COMPONENT, owner)
+        if found is not None:
             manifest = replace(manifest, stale_data=state.stale(data_of(found)))
-            if is_satisfied(found, manifest):
-                self._cache.wrote(found["metadata"])
-                return
-            await self._writer.write(manifest, facts)
-        log.info("hub secret written", hub=manifest.hub, secret=manifest.name, action="write")
+        await self._keeper.keep(manifest, found, ending=ending)
 
 
 def _read(found: Secret | None, owner: Owner, name: str, *, known: str) -> EncryptionState | None:
@@ -177,15 +157,6 @@ def _read(found: Secret | None, owner: Owner, name: str, *, known: str) -> Encry
             raise TrustDamagedError(decisions.key_lost(name))
         return None
     if not known:
-        _check_ours(found, owner)
+        check_ours(found, owner)
     # A Secret that was restored without its metadata is known by what it holds.
     return decisions.read_state(data_of(found), secret=name, known=known)
-
-
-def _check_ours(found: Secret | None, owner: Owner) -> None:
-    if found is None:
-        return
-    controller = facts_of(found["metadata"]).owner
-    if controller is None or controller.uid != owner.uid:
-        name = found["metadata"]["name"]
-        raise SecretTakenError(f"Secret {name} exists and is not this Hub's: delete it, or give the Hub another name")

@@ -1,7 +1,7 @@
 """Who shows somebody else's certificate: looked for at every Hub whose clients have to show one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 import orjson
 import structlog
@@ -21,6 +21,7 @@ from iotsec.kube.secret_cache import SecretCache
 log = structlog.get_logger()
 
 _PAUSE_SECONDS = 1.0
+_TOLD = b'"type":"ForeignCertificate"'
 _AT_ONCE = 500  # identities between two breaths: others have work to do as well
 
 
@@ -45,6 +46,9 @@ class ForeignCertificates:
         """Look for ever, at one Hub after the other."""
         while True:
             hubs = {hub.key: hub for hub in self._hubs() if _shows(hub)}
+            for hub in self._hubs():
+                if _shows_nothing(hub):
+                    self._take_in(hub, {})
             for key in self._bindings.keys() - hubs.keys():
                 del self._bindings[key]
             for hub in hubs.values():
@@ -56,7 +60,9 @@ class ForeignCertificates:
 
     def counted(self) -> Mapping[tuple[str, ...], float]:
         """Return how many identities show somebody else's, by the namespace and the name of their Hub."""
-        return {(hub.key.namespace, hub.key.name): float(len(hub.tls.foreign)) for hub in self._hubs() if _shows(hub)}
+        return {
+            (hub.key.namespace, hub.key.name): float(len(hub.tls.foreign or ())) for hub in self._hubs() if _shows(hub)
+        }
 
     async def _look(self, hub: HubRuntime) -> None:
         known = self._bindings.get(hub.key)
@@ -69,13 +75,27 @@ class ForeignCertificates:
         holders = {holder.name: (key, holder) async for key, holder in self._holders(hub)}
         found = mismatches(shown, (holder for _, holder in holders.values()))
         now: dict[Key, tuple[Foreign, ...]] = {holders[name][0]: foreign for name, foreign in found.items()}
-        changed = {key for key in now.keys() | hub.tls.foreign.keys() if now.get(key) != hub.tls.foreign.get(key)}
+        self._take_in(hub, now)
+
+    def _take_in(self, hub: HubRuntime, now: dict[Key, tuple[Foreign, ...]]) -> None:
+        """Take note of what is shown, and queue whose status says something else."""
+        before = hub.tls.foreign
+        if now == before:
+            return
         hub.tls.foreign = now
-        for key in changed:
+        known = before if before is not None else dict.fromkeys(self._told(hub), ())
+        for key in [key for key in now.keys() | known.keys() if now.get(key) != known.get(key)]:
             if key in now:
                 subjects = sorted({one.subject for one in now[key]})
                 log.warning("foreign certificate", object=str(key), hub=str(hub.key), subjects=subjects)
             self._queue.add(key)
+
+    def _told(self, hub: HubRuntime) -> Iterator[Key]:
+        """Yield the identities whose status says that they show somebody else's certificate."""
+        for key in self._identities.of_hub((hub.key.namespace, hub.key.name)):
+            record = self._identities.get(key)
+            if record is not None and _TOLD in record.status:
+                yield key
 
     async def _holders(self, hub: HubRuntime) -> AsyncIterator[tuple[Key, Holder]]:
         accounts = hub.root.accounts if hub.root is not None else {}
@@ -102,9 +122,17 @@ class ForeignCertificates:
 
 
 def _shows(hub: HubRuntime) -> bool:
+    return _verified(hub) and hub.view is not None and not hub.connection.problem
+
+
+def _shows_nothing(hub: HubRuntime) -> bool:
+    """Tell whether nobody has to show a certificate to a Hub; not where nobody can tell how it is to be."""
+    return hub.view is not None and hub.tls.trouble is None and not _verified(hub)
+
+
+def _verified(hub: HubRuntime) -> bool:
     settings = hub.tls.settings
-    verified = settings is not None and any(one.verify for name, one in settings.listeners.items() if name in _CLIENTS)
-    return verified and hub.view is not None and not hub.connection.problem
+    return settings is not None and any(one.verify for name, one in settings.listeners.items() if name in _CLIENTS)
 
 
 _CLIENTS = frozenset({"client", "websocket", "mqtt"})

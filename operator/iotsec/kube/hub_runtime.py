@@ -19,6 +19,7 @@ from iotsec.decide.encryption_at_rest import Progress
 from iotsec.decide.existing_trust import AdoptedTrust
 from iotsec.decide.import_cycles import push_order
 from iotsec.decide.ledger import Revocation
+from iotsec.decide.secrets import Owner
 from iotsec.decide.seeds import TrustSeeds
 from iotsec.decide.views import AccountView, HubView
 from iotsec.kube.account_runtime import AccountRuntime
@@ -90,7 +91,7 @@ class HubRuntime:
         self._namespaces = namespaces
         self._changed = changed
         self.connection = SystemConnection(
-            hub=f"{key.namespace}/{key.name}",
+            hub=key.place,
             servers=lambda: tuple(self.spec.nats.servers) if self.spec else (),
             mint=lambda: self._credentials(mint),
             changed=self._reconnected,
@@ -99,6 +100,11 @@ class HubRuntime:
         )
         self.servers = Servers(self.connection)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """The object, as what belongs to it names it."""
+        return Owner(self.key.kind, self.key.name, self.uid)
 
     @property
     def root(self) -> trust.TrustRoot | AdoptedTrust | None:

@@ -1,9 +1,7 @@
 """A Hub's Secrets: read once, written before anything that relies on them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from http import HTTPStatus
-from typing import Any
 
 import structlog
 
@@ -12,10 +10,10 @@ from iotsec.decide.definition import Users, keyed_roles
 from iotsec.decide.encryption_at_rest import jetstream_conf
 from iotsec.decide.ledger import Ledger
 from iotsec.decide.rollout import restart_for
-from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of, is_satisfied
+from iotsec.decide.secrets import Owner, SecretManifest, data_of
 from iotsec.kube.account_runtime import AccountRuntime
-from iotsec.kube.errors import AlreadyExistsError, ApiError
 from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.hub_secret_keeper import HubSecretKeeper, Secret, check_ours, hub_manifest, is_ours
 from iotsec.kube.keys import Key
 from iotsec.kube.resources import HUBS
 from iotsec.kube.secret_cache import SecretCache
@@ -26,23 +24,20 @@ log = structlog.get_logger()
 
 LEDGER_KEY = "ledger.json"
 
-Secret = Mapping[str, Any]
-
 
 class TrustMissingError(Exception):
     """The Secret with a Hub's keys, which this names, is gone, though keys were made once."""
 
 
-class SecretTakenError(Exception):
-    """A Secret of a name we need exists and is not ours."""
-
-
 class HubSecrets:
     """Loads and keeps the Secrets of Hubs."""
 
-    def __init__(self, writer: SecretWriter, cache: SecretCache, *, entropy: Callable[[], bytes]) -> None:
+    def __init__(
+        self, writer: SecretWriter, cache: SecretCache, keeper: HubSecretKeeper, *, entropy: Callable[[], bytes]
+    ) -> None:
         self._writer = writer
         self._cache = cache
+        self._keeper = keeper
         self._entropy = entropy
 
     async def bring_up(
@@ -85,10 +80,10 @@ class HubSecrets:
         root = trust.trust_root(completed, roles=roles)
         await self.keep_seeds(hub, completed, (identity, signing), owner, ending=ending)
         hub.seeds, hub.trust = completed, root
-        existing = hub.config or (_data(config) if _is_ours(config, owner) else {})
+        existing = hub.config or (_data(config) if is_ours(config, owner) else {})
         hub.config = server_trust.nats_config(
             root,
-            name=_name(hub.key),
+            name=hub.key.place,
             existing=existing,
             now=now,
             tls=hub.tls.config,
@@ -118,9 +113,9 @@ class HubSecrets:
         self, hub: HubRuntime, found: Secret | None, owner: Owner, *, ending: bool, now: int
     ) -> None:
         check_ours(found, owner)
-        manifest = _manifest(hub, names.nats_config_secret(hub.key.name), hub.config, names.NATS_CONFIG, owner)
+        manifest = hub_manifest(hub.key, names.nats_config_secret(hub.key.name), hub.config, names.NATS_CONFIG, owner)
         stale = frozenset(name for name in _data(found) if is_named_by_content(name)) - hub.config.keys()
-        await self._keep(replace(manifest, stale_data=stale), found, ending=ending)
+        await self._keeper.keep(replace(manifest, stale_data=stale), found, ending=ending)
         before, after = encrypted_listeners(_data(found)), encrypted_listeners(hub.config)
         restart = restart_for(before, after, since=now, servers=hub.servers.known)
         hub.tls.rollout.is_written(server_trust.revision_of(hub.config), now, restart)
@@ -128,7 +123,7 @@ class HubSecrets:
     async def change_signing_keys(self, hub: HubRuntime, changed: seeds.TrustSeeds, owner: Owner) -> None:
         """Write other signing keys down in one go, and go by them from the next :meth:`bring_up` on."""
         name = names.signing_keys_secret(hub.key.name)
-        manifest = _manifest(hub, name, changed.signing, names.SIGNING_KEYS, owner)
+        manifest = hub_manifest(hub.key, name, changed.signing, names.SIGNING_KEYS, owner)
         former = hub.seeds.signing.keys() - changed.signing.keys() if hub.seeds else ()
         facts = self._cache.get(manifest.namespace, name)
         await self._writer.write(replace(manifest, stale_data=frozenset(former)), facts)
@@ -144,7 +139,7 @@ class HubSecrets:
         """Let every Secret of the Hub go."""
         for facts in self._cache.owned_by(hub.namespace, uid):
             await self._writer.let_go(facts)
-            log.info("hub secret released", hub=_name(hub), secret=facts.name, action="release")
+            log.info("hub secret released", hub=hub.place, secret=facts.name, action="release")
 
     def orphans(self, hub: Key) -> frozenset[str]:
         """Return the uids of Hubs of this name that our Secrets belong to."""
@@ -164,13 +159,13 @@ class HubSecrets:
         identity, signing = found
         # Identity keys first: signing keys without them would be worth nothing after a crash here.
         name = names.identity_keys_secret(hub.key.name)
-        keep = _manifest(hub, name, wanted.identity, names.IDENTITY_KEYS, owner)
-        await self._keep(keep, identity, ending=ending)
+        keep = hub_manifest(hub.key, name, wanted.identity, names.IDENTITY_KEYS, owner)
+        await self._keeper.keep(keep, identity, ending=ending)
         name = names.signing_keys_secret(hub.key.name)
-        keep = _manifest(hub, name, wanted.signing, names.SIGNING_KEYS, owner)
+        keep = hub_manifest(hub.key, name, wanted.signing, names.SIGNING_KEYS, owner)
         # A former key that somebody put back would be trusted again after the next restart.
         keep = replace(keep, stale_data=seeds.left_behind(_data(signing), wanted.signing))
-        await self._keep(keep, signing, ending=ending)
+        await self._keeper.keep(keep, signing, ending=ending)
 
     async def read_ours(self, hub: HubRuntime, name: str, owner: Owner) -> Secret | None:
         """Read one of the Hub's Secrets.
@@ -188,7 +183,7 @@ class HubSecrets:
         if account in hub.accounts:
             return hub.accounts[account].ledger
         found = await self.read_ours(hub, names.ledger_secret(hub.key.name, account), owner)
-        return _ledger_in(found, hub=_name(hub.key))
+        return _ledger_in(found, hub=hub.key.place)
 
     async def bring_up_ledger(self, hub: HubRuntime, account: str, owner: Owner, *, ending: bool) -> None:
         """Read an account's ledger where it is not known yet, and see that it is written down."""
@@ -196,57 +191,14 @@ class HubSecrets:
         found = await self._writer.read(hub.key.namespace, name)
         check_ours(found, owner)
         if account not in hub.accounts:
-            hub.accounts[account] = AccountRuntime(_ledger_in(found, hub=_name(hub.key)))
+            hub.accounts[account] = AccountRuntime(_ledger_in(found, hub=hub.key.place))
         # A blank one too: in a namespace that is ending a Secret can be changed, and none can be made.
         ledger = hub.accounts[account].ledger
-        await self._keep(self._ledger_manifest(hub, account, ledger, owner), found, ending=ending)
-
-    async def _keep(self, manifest: SecretManifest, found: Secret | None, *, ending: bool) -> None:
-        """Make a Secret so; one that is so already is not written."""
-        facts = facts_of(found["metadata"]) if found else None
-        if facts is not None and facts.deleting and not ending and not await self._namespace_is_ending(manifest):
-            await self._writer.let_go(facts)
-            facts = None
-        elif found is not None and is_satisfied(found, manifest):
-            self._cache.wrote(found["metadata"])
-            return
-        elif found is None and ending:
-            return
-        await self._writer.write(manifest, facts)
-        log.info("hub secret written", hub=manifest.hub, secret=manifest.name, action="write")
-
-    async def _namespace_is_ending(self, manifest: SecretManifest) -> bool:
-        """Tell whether the namespace takes nothing new, so that a Secret that goes cannot be there again.
-
-        The name is taken: what refuses to create it tells. Until the Hub's end our finalizer keeps what is there.
-        """
-        try:
-            await self._writer.write(manifest, None)
-        except AlreadyExistsError:
-            return False
-        except ApiError as error:
-            if error.code == HTTPStatus.FORBIDDEN and "being terminated" in str(error):
-                return True
-            raise
-        return False
+        await self._keeper.keep(self._ledger_manifest(hub, account, ledger, owner), found, ending=ending)
 
     def _ledger_manifest(self, hub: HubRuntime, account: str, ledger: Ledger, owner: Owner) -> SecretManifest:
         name = names.ledger_secret(hub.key.name, account)
-        return _manifest(hub, name, {LEDGER_KEY: ledger.to_json()}, names.LEDGER, owner)
-
-
-def _is_ours(secret: Secret | None, owner: Owner) -> bool:
-    if secret is None:
-        return True
-    controller = facts_of(secret["metadata"]).owner
-    return controller is not None and controller.uid == owner.uid
-
-
-def check_ours(secret: Secret | None, owner: Owner) -> None:
-    """See that a Secret is the Hub's, or nobody's yet; raises `SecretTakenError`."""
-    if secret is not None and not _is_ours(secret, owner):
-        name = secret["metadata"]["name"]
-        raise SecretTakenError(f"Secret {name} exists and is not this Hub's: delete it, or give the Hub another name")
+        return hub_manifest(hub.key, name, {LEDGER_KEY: ledger.to_json()}, names.LEDGER, owner)
 
 
 def _ledger_in(secret: Secret | None, *, hub: str) -> Ledger:
@@ -260,15 +212,5 @@ def _ledger_in(secret: Secret | None, *, hub: str) -> Ledger:
         return Ledger()
 
 
-def _manifest(hub: HubRuntime, name: str, data: Mapping[str, bytes], component: str, owner: Owner) -> SecretManifest:
-    return SecretManifest(
-        namespace=hub.key.namespace, name=name, data=data, owner=owner, component=component, hub=_name(hub.key)
-    )
-
-
 def _data(secret: Secret | None) -> dict[str, bytes]:
     return data_of(secret) if secret else {}
-
-
-def _name(hub: Key) -> str:
-    return f"{hub.namespace}/{hub.name}"

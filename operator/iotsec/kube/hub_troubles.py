@@ -8,7 +8,8 @@ from iotsec.decide.adoption import AdoptionRefusedError
 from iotsec.decide.conditions import Reason
 from iotsec.decide.existing_trust import ExistingTrustError
 from iotsec.decide.seeds import TrustDamagedError
-from iotsec.kube.hub_secrets import SecretTakenError, TrustMissingError
+from iotsec.kube.hub_secret_keeper import SecretTakenError
+from iotsec.kube.hub_secrets import TrustMissingError
 
 _REASONS: dict[type[Exception], Reason] = {
     SpecError: Reason.INVALID_SPEC,

@@ -34,7 +34,6 @@ from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.turns import Turns
 from iotsec.kube.workloads import Workloads
-from iotsec.x509.keys import KeyType, PrivateKey
 
 log = structlog.get_logger()
 
@@ -61,9 +60,9 @@ class Identities:
         orders: CertificateOrders,
         clock: Callable[[], int],
         entropy: Callable[[], bytes],
-        make_key: Callable[[KeyType], PrivateKey],
+        keys: KeyMaker,
     ) -> None:
-        """Prepare; ``make_key`` gives a new private key for a certificate."""
+        """Prepare; ``keys`` makes private keys for certificates."""
         self._client = client
         self._queue = queue
         self._cache = cache
@@ -76,7 +75,7 @@ class Identities:
         self._orders = orders
         self._clock = clock
         self._entropy = entropy
-        self._keys = KeyMaker(make_key)
+        self._keys = keys
         self._obstacles = Obstacles(client, queue)
 
     async def reconcile(self, key: Key) -> None:
@@ -104,7 +103,7 @@ class Identities:
         view = hub.view if hub else None
         obstacles = await self._obstacles.of(key, identity, view)
         observed = Observed(
-            foreign=hub.tls.foreign.get(key, ()) if hub else (),
+            foreign=hub.tls.shown_by(key) if hub else (),
             hub_trouble=hub.trouble if hub else "",
             id_rival=self._cache.id_rival(key, partial(_account_of, view)),
             key_rival=self._cache.key_rival(key, partial(_account_of, view)),
@@ -183,7 +182,7 @@ class Identities:
         replaced = {facts.name: facts for facts in plan.drop if facts.name in {w.manifest.name for w in writes}}
         for write in writes:
             await self._write(key, identity, hub, write, replaced.get(write.manifest.name))
-        await self._order(key, hub, plan)
+        await self._order(key, identity.uid, hub, plan)
         for facts in plan.drop:
             if facts.name not in replaced:
                 # A Secret whose identity is going is deleted with it, by the garbage collector.
@@ -203,13 +202,14 @@ class Identities:
             account = (plan.status or {}).get("account", "")
             log.info("identity", object=str(key), hub="/".join(record.hub), account=account, action=plan.action)
 
-    async def _order(self, key: Key, hub: HubRuntime | None, plan: Plan) -> None:
+    async def _order(self, key: Key, uid: str, hub: HubRuntime | None, plan: Plan) -> None:
         """Have somebody else sign, or clear away what came of that."""
         if plan.order_over:
             await self._orders.done(_order_of(key))
         if hub is not None and plan.order is not None:
             order, private = plan.order.order, plan.order.key
-            await self._orders.place(_order_of(key), order, private, namespace=hub.key.namespace)
+            owner = Owner(key.kind, key.name, uid) if key.namespace == hub.key.namespace else hub.owner
+            await self._orders.place(_order_of(key), order, private, namespace=hub.key.namespace, owner=owner)
         if hub is not None and plan.found_root:
             hub.found_root(plan.found_root)
 

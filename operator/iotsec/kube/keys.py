@@ -11,4 +11,9 @@ class Key(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
+        return f"{self.kind} {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Where it is: ``<namespace>/<name>``."""
+        return f"{self.namespace}/{self.name}"

@@ -47,7 +47,7 @@ class Ledgers:
         """Return when the oldest JWT was issued that must go on working, ``None`` where nobody can know."""
         if hub.root is None or hub.accounts[name].ledger.adopted is not None:
             return None  # nobody knows what others issued in an adopted account
-        public, place = hub.root.accounts[name].public, f"{hub.key.namespace}/{hub.key.name}"
+        public, place = hub.root.accounts[name].public, hub.key.place
         return oldest_in_use(self._of_identities(), account=public, hub=place, now=self._clock())
 
     def _of_identities(self) -> Iterator[SecretFacts]:

@@ -163,7 +163,7 @@ class Presences:
                 if known_again:
                     self._check(watched)
                 self._claim(watched)
-                attendance.strangers.tell(f"{hub.key.namespace}/{hub.key.name}")
+                attendance.strangers.tell(hub.key.place)
         finally:
             if hub.attendance is None:  # it may have been switched on again already
                 await attendance.leave()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 import structlog
 
@@ -11,20 +12,23 @@ from iotsec.decide.conditions import Reason
 from iotsec.decide.revoked_certificates import RevokedCertificate
 from iotsec.decide.secrets import Owner
 from iotsec.decide.server_certificates import Outcome, plan_server_certificate
+from iotsec.decide.server_files import server_files
 from iotsec.decide.tls_given import first_view, kept_view, tls_view
-from iotsec.decide.tls_settings import OPERATOR, PolicyRefusedError, TlsSettings, tls_settings
+from iotsec.decide.tls_settings import OPERATOR, SERVER, PolicyRefusedError, TlsSettings, tls_settings
 from iotsec.decide.tls_status import is_established, restart_of
 from iotsec.decide.tls_view import TlsView
 from iotsec.kube.certificate_requests import CertificateOrders
+from iotsec.kube.errors import ApiError
 from iotsec.kube.hub_runtime import HubRuntime
-from iotsec.kube.hub_secrets import SecretTakenError
+from iotsec.kube.hub_secret_keeper import SecretTakenError
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.tls_authorities import TlsAuthorities
 from iotsec.kube.tls_policies import PolicyRecord
 from iotsec.kube.tls_runtime import TlsRuntime
 from iotsec.kube.tls_secrets import TlsSecrets
-from iotsec.nats.tls_config import KeyPair, TlsConfig, config_files, tls_config_in
+from iotsec.nats.tls_config import KeyPair, tls_config_in, verifies_clients
 from iotsec.x509.authority import UnusableAuthorityError
+from iotsec.x509.bundle import separate
 from iotsec.x509.keys import KeyType, PrivateKey
 
 log = structlog.get_logger()
@@ -35,6 +39,7 @@ _TROUBLES: dict[type[Exception], Reason] = {
     UnusableAuthorityError: Reason.ISSUER_UNUSABLE,
     SecretTakenError: Reason.SECRET_CONFLICT,
 }
+_REFUSED = {HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY}  # by a quota, or an admission webhook
 
 
 @contextmanager
@@ -45,6 +50,24 @@ def _told(tls: TlsRuntime) -> Iterator[None]:
     except tuple(_TROUBLES) as error:
         reason = next(reason for kind, reason in _TROUBLES.items() if isinstance(error, kind))
         tls.trouble = tls.trouble or (reason, str(error))
+    except ApiError as error:
+        if error.code not in _REFUSED:
+            raise
+        # Whoever is deleted must be cut off all the same.
+        tls.trouble = tls.trouble or (Reason.SECRET_REFUSED, f"the API server refuses a Secret of the Hub: {error}")
+
+
+def _keep_former(tls: TlsRuntime, name: str) -> None:
+    """Keep a certificate that takes leave where its CA is trusted no more, all at once.
+
+    Servers that have not read their files again show it, or let us in by it alone, and are to be told to by us.
+    """
+    held = tls.certificates.get(name)
+    if held is None or name not in (SERVER, OPERATOR) or tls.authorities is None:
+        return
+    if not any(held.is_of(one) for one in tls.authorities.generations):
+        key = held.key.to_pem() if name == OPERATOR else b""
+        tls.formers.setdefault(name, KeyPair(separate(held.certificate)[0] if not key else held.certificate, key))
 
 
 class TlsKeeper:
@@ -82,17 +105,19 @@ class TlsKeeper:
         tls.trouble = None
         if hub.stale or not tls.loaded:
             await self._secrets.load(hub, owner, now=self._clock())
+            if not tls.loaded:  # what servers have stays, whatever is missing for another
+                tls.config = tls_config_in(await self._secrets.read_config(hub, owner))
             tls.loaded = True
         if not ending:
             await self._carry_out_policy(hub, owner, policy)
-        await self._record(hub, owner)
+        with _told(tls):
+            await self._record(hub, owner, ending=ending)
         if tls.settings is None and (ending or policy is not None):
             # Nobody knows how it is to be: it stays as it is, for servers and for identities.
-            tls.config = tls_config_in(hub.config or await self._secrets.read_config(hub, owner))
             tls.view = self._kept_view(hub)
         else:
             tls.view = self._view(hub) if tls.settings is not None and tls.authorities is not None else None
-            tls.config = self._config(hub)
+            tls.config = server_files(tls.settings, tls.authorities, tls.certificates, before=tls.config)
         return tls.config != before
 
     async def _carry_out_policy(self, hub: HubRuntime, owner: Owner, policy: PolicyRecord | None) -> None:
@@ -103,7 +128,7 @@ class TlsKeeper:
         if tls.settings is None or policy is None:
             return
         with _told(tls):
-            await self._authorities.keep(hub, tls.settings, owner, token=policy.token)
+            await self._authorities.keep(hub, tls.settings, owner, token=policy.rotate_ca)
         with _told(tls):
             await self._certificates(hub, tls.settings, owner, token=policy.rotate)
 
@@ -111,7 +136,7 @@ class TlsKeeper:
         tls = hub.tls
         if tls.authorities is None or tls.revoked is None:
             return None
-        name = f"{hub.key.namespace}/{hub.key.name}"
+        name = hub.key.place
         mutual = any(facts.certificate is not None and facts.hub == name for facts in self._cache)
         problem = tls.trouble[1] if tls.trouble is not None else "its Hub is being deleted"
         return kept_view(tls.authorities, tls.revoked, mutual=mutual, problem=problem)
@@ -132,17 +157,17 @@ class TlsKeeper:
         """Work the policy out."""
         tls = hub.tls
         if policy is None:
+            tls.settings = None
             for name in tuple(tls.certificates):
                 await self._drop(hub, name, owner)
-            tls.settings = None
             return
         if hub.spec is None:
             raise RuntimeError("the Hub's spec is not known")
         if tls.settings is None:  # of what was told before there is nothing in memory
-            tls.established |= is_established(policy.status)
+            tls.established |= is_established(policy.status, generation=policy.metadata["generation"])
             tls.heeded = policy.rotate if policy.rotate in (policy.status.get("rotated") or ()) else ""
             tls.rollout.restart = tls.rollout.restart or restart_of(policy.status)
-        source = policy.uid, policy.metadata["generation"], hub.spec
+        source = *policy.version, hub.spec
         if tls.source != source or tls.settings is None:
             spec = policy.policy().spec
             tls.settings = tls_settings(spec, hub.spec, name=hub.key.name, namespace=hub.key.namespace)
@@ -152,22 +177,30 @@ class TlsKeeper:
         """Bring the certificates of the servers, and the operator's own, in order."""
         tls = hub.tls
         view = self._view(hub)
+        if tls.formers and tls.rollout.converged and tls.config is not None and tls.config.is_in(hub.config):
+            tls.formers.clear()
+            hub.connect()
         for name, wanted in settings.groups.items():
             order = hub.key, name
-            outcome = plan_server_certificate(
-                tls.certificates.get(name),
-                wanted,
-                view,
-                tls.authorities.signing if tls.authorities is not None else None,
-                salt=f"{hub.uid}/{name}",
-                forced=token not in ("", tls.heeded),
-                placed=self._orders.placed(order),
-                make_key=self._make_key,
-                now=self._clock(),
-                entropy=self._entropy,
-            )
-            await self._carry_out(hub, name, outcome, owner)
-        tls.heeded = token
+            with _told(tls):
+                outcome = plan_server_certificate(
+                    tls.certificates.get(name),
+                    wanted,
+                    view,
+                    tls.authorities.signing if tls.authorities is not None else None,
+                    salt=f"{hub.uid}/{name}",
+                    forced=token not in ("", tls.heeded, tls.renewed.get(name)),
+                    placed=self._orders.placed(order),
+                    make_key=self._make_key,
+                    now=self._clock(),
+                    entropy=self._entropy,
+                )
+                await self._carry_out(hub, name, outcome, owner)
+                tls.renewed[name] = token
+            if settings.issuer is None:  # what was asked of another before is not wanted any more
+                await self._orders.done(order)
+        if all(tls.renewed.get(name) == token for name in settings.groups):
+            tls.heeded = token
         for name in [one for one in tls.certificates if one not in settings.groups]:
             await self._drop(hub, name, owner)
 
@@ -184,6 +217,8 @@ class TlsKeeper:
             tls.dues[name] = outcome.due
         if outcome.certificate is None:
             return
+        if outcome.is_new:
+            _keep_former(tls, name)
         await self._secrets.keep_certificate(hub, name, outcome.certificate, owner)
         tls.certificates[name] = outcome.certificate
         if outcome.is_new:
@@ -191,12 +226,16 @@ class TlsKeeper:
             await self._orders.done(order)
 
     async def _drop(self, hub: HubRuntime, name: str, owner: Owner) -> None:
+        # Servers that ask for our certificate until they have read their files again can be told to by nobody else.
+        if name == OPERATOR and (verifies_clients(hub.config) or not hub.tls.rollout.converged):
+            return
+        await self._orders.done((hub.key, name))
         await self._secrets.drop_certificate(hub, name, owner)
         hub.tls.certificates.pop(name, None)
         hub.tls.dues.pop(name, None)
         hub.tls.waits_for.pop(name, None)
 
-    async def _record(self, hub: HubRuntime, owner: Owner) -> None:
+    async def _record(self, hub: HubRuntime, owner: Owner, *, ending: bool) -> None:
         """Write down which certificates are to be refused, of those that were asked for."""
         tls = hub.tls
         if not tls.requested or tls.revoked is None:
@@ -205,7 +244,9 @@ class TlsKeeper:
         asked = tuple(tls.requested.values())
         ended = [RevokedCertificate(one.serial, one.issuer, now, one.expires_at) for one in asked]
         wanted = tls.revoked.with_those_that_fit(ended, now=now)
-        await self._secrets.keep_revoked(hub, wanted, owner)
+        await self._secrets.keep_revoked(hub, wanted, owner, ending=ending)
+        if len(wanted.beyond) > len(tls.revoked.beyond):
+            log.warning("revoked certificates full", hub=str(hub.key), certificates=len(wanted), action="record")
         tls.revoked = wanted
         for one in asked:
             tls.requested.pop(one.serial, None)
@@ -216,24 +257,4 @@ class TlsKeeper:
             raise RuntimeError("there is no policy")
         if tls.authorities is None:
             return first_view(tls.settings)
-        return tls_view(tls.settings, tls.authorities, tls.revoked, hub=f"{hub.key.namespace}/{hub.key.name}")
-
-    def _config(self, hub: HubRuntime) -> TlsConfig | None:
-        """Return what servers are given; where something is missing yet they go on as they were."""
-        tls = hub.tls
-        settings, state = tls.settings, tls.authorities
-        if settings is None:
-            return None
-        if state is None or any(name not in tls.certificates for name in settings.groups):
-            return tls.config
-        return config_files(
-            certificates={
-                name: KeyPair(held.certificate, held.key.to_pem())
-                for name, held in tls.certificates.items()
-                if name != OPERATOR
-            },
-            bundle=state.bundle,
-            listeners=settings.listeners,
-            mount_path=settings.mount_path,
-            ocsp_stapling=settings.revocation is not None and settings.revocation.stapling,
-        )
+        return tls_view(tls.settings, tls.authorities, tls.revoked, hub=hub.key.place)

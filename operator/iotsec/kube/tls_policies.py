@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iotsec.api.model import SpecError
 from iotsec.api.tls_policy import TLSPolicy
 from iotsec.decide.names import ROTATE, ROTATE_CA
+from iotsec.decide.occasion import as_told
 from iotsec.kube.keys import Key
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS, TLS_POLICIES
@@ -33,20 +33,25 @@ class PolicyRecord:
         return str(self.metadata["uid"])
 
     @property
+    def version(self) -> tuple[str, int]:
+        """The object's uid and the generation of its spec."""
+        return self.uid, int(self.metadata["generation"])
+
+    @property
     def hub(self) -> Key:
         """The Hub that it is for."""
         reference = (self.body.get("spec") or {}).get("hubRef") or {}
         return Key(HUBS.kind, self.key.namespace, str(reference.get("name", "")))
 
     @property
-    def token(self) -> str:
-        """What asks for another CA."""
-        return str((self.metadata.get("annotations") or {}).get(ROTATE_CA, ""))
+    def rotate_ca(self) -> str:
+        """The token that asks for another CA."""
+        return self._asked(ROTATE_CA)
 
     @property
     def rotate(self) -> str:
-        """What asks for other certificates of the servers."""
-        return str((self.metadata.get("annotations") or {}).get(ROTATE, ""))
+        """The token that asks for other certificates of the servers."""
+        return self._asked(ROTATE)
 
     def policy(self) -> TLSPolicy:
         """Return the policy.
@@ -56,6 +61,9 @@ class PolicyRecord:
 
         """
         return TLSPolicy.parse(self.body)
+
+    def _asked(self, annotation: str) -> str:
+        return as_told(str((self.metadata.get("annotations") or {}).get(annotation, "")))
 
 
 class TlsPolicies:
@@ -95,7 +103,8 @@ class TlsPolicies:
         """Return the policy that counts for a Hub: of several the one that was there first."""
         return min(
             (one for one in self._records.values() if one.hub == hub and "deletionTimestamp" not in one.metadata),
-            key=lambda one: (one.metadata.get("creationTimestamp", ""), one.uid),
+            # Creation is told in whole seconds: of two of the same second the one counts that is carried out already.
+            key=lambda one: (one.metadata.get("creationTimestamp", ""), not one.status.get("authorities"), one.uid),
             default=None,
         )
 
@@ -105,6 +114,3 @@ class TlsPolicies:
         for record in self._records.values():
             if record.hub == hub:
                 self._queue.add(record.key)
-
-
-__all__ = ["PolicyRecord", "SpecError", "TlsPolicies"]

@@ -8,9 +8,10 @@ import structlog
 from iotsec.broker.client_tls import UnusableTlsError
 from iotsec.broker.connection import UnavailableError
 from iotsec.broker.rollout import loaded, reload, served
-from iotsec.decide.rollout import Attempt, Current, Loaded, reload_due, server_rollout
+from iotsec.decide.rollout import Attempt, Current, Loaded, Overruled, Waiting, reload_due, server_rollout
 from iotsec.decide.tls_status import ServerState, servers_behind
 from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.nats.tls_config import GROUPS
 
 log = structlog.get_logger()
 
@@ -37,7 +38,8 @@ class TlsRollout:
         if hub.connection.problem:
             rollout.states.clear()
             return None
-        if loop.time() < rollout.look_due:
+        is_new = bool(hub.servers.known.keys() - rollout.states.keys())
+        if loop.time() < rollout.look_due and not is_new:
             return rollout.look_due - loop.time()
         try:
             await self._look(hub)
@@ -56,12 +58,12 @@ class TlsRollout:
         return wait
 
     def servers(self, hub: HubRuntime) -> list[ServerState]:
-        """Return how far each server is that there is."""
-        rollout = hub.tls.rollout
+        """Return how far each server is that there is, those too that do not answer, or were not asked yet."""
+        rollout, known = hub.tls.rollout, hub.servers.known
+        silent = {id_: Loaded(id=id_, name=one.name, version=one.version, ports={}) for id_, one in known.items()}
         return [
-            ServerState(one, rollout.states[id_], rollout.served.get(id_, ""))
-            for id_, one in rollout.loaded.items()
-            if id_ in rollout.states
+            ServerState(one, rollout.states.get(id_, Waiting()), rollout.served.get(id_, ""))
+            for id_, one in {**silent, **rollout.loaded}.items()
         ]
 
     def behind(self, hub: HubRuntime) -> str:
@@ -72,7 +74,7 @@ class TlsRollout:
         rollout = hub.tls.rollout
         known = hub.servers.known
         rollout.loaded = await loaded(hub.connection, expect=max(1, len(known)))
-        own = hub.tls.certificates.get("server")
+        own = hub.tls.certificates.get(GROUPS["client"])
         rollout.states = {
             id_: server_rollout(
                 rollout.loaded.get(id_),
@@ -105,7 +107,7 @@ class TlsRollout:
         on = settings is not None and "client" in settings.listeners and hub.tls.config is not None
         if not on or tls is None or hub.spec is None or loop.time() < rollout.serve_due:
             return
-        if not all(isinstance(state, Current) for state in rollout.states.values()):
+        if not all(isinstance(state, Current | Overruled) for state in rollout.states.values()):
             return
         try:
             context = tls.context()
@@ -114,8 +116,12 @@ class TlsRollout:
             return
         context.check_hostname = False  # which server it is counts here; whoever connects checks its name
         urls = {*hub.spec.nats.servers, *(f"nats://{a}" for one in rollout.loaded.values() for a in one.addresses)}
-        for url in sorted(urls):
-            seen = await served(url, context=context, handshake_first=tls.handshake_first, seconds=_HANDSHAKE_SECONDS)
+        # All at once: some may be out of reach from here, and revocations wait for this to end.
+        looks = (
+            served(url, context=context, handshake_first=tls.handshake_first, seconds=_HANDSHAKE_SECONDS)
+            for url in sorted(urls)
+        )
+        for seen in await asyncio.gather(*looks):
             if seen.server_id and seen.fingerprint:
                 rollout.served[seen.server_id] = seen.fingerprint
         rollout.serve_due = loop.time() + _SERVED_SECONDS

@@ -1,6 +1,6 @@
 """The Secrets of a Hub's encryption: its CAs, the certificates of its servers, and those that ended early."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import structlog
@@ -9,29 +9,25 @@ from iotsec.decide import names
 from iotsec.decide.authorities import Authorities, AuthoritiesDamagedError, read_authorities, recovered, roots_in
 from iotsec.decide.certificate_annotations import certificate_annotations
 from iotsec.decide.revoked_certificates import RevokedCertificates
-from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of, is_satisfied
-from iotsec.decide.server_certificates import (
-    CA_KEY,
-    CERTIFICATE_KEY,
-    PRIVATE_KEY,
-    ServerCertificate,
-    read_server_certificate,
-)
+from iotsec.decide.secrets import Owner, SecretManifest, data_of, facts_of
+from iotsec.decide.server_certificates import ServerCertificate, read_server_certificate
+from iotsec.decide.tls_settings import CERTIFICATES
 from iotsec.kube.hub_runtime import HubRuntime
-from iotsec.kube.hub_secrets import check_ours
+from iotsec.kube.hub_secret_keeper import HubSecretKeeper, check_ours, hub_manifest
 from iotsec.kube.secret_writer import SecretWriter
+from iotsec.nats.tls_config import KeyPair
 
 log = structlog.get_logger()
 
 LEDGER_KEY = "revoked.json"
-CERTIFICATES = ("server", "routes", "operator")
 
 
 class TlsSecrets:
     """Reads them once, and writes what has changed; what is in memory outlives one that somebody deletes or edits."""
 
-    def __init__(self, writer: SecretWriter) -> None:
+    def __init__(self, writer: SecretWriter, keeper: HubSecretKeeper) -> None:
         self._writer = writer
+        self._keeper = keeper
 
     async def load(self, hub: HubRuntime, owner: Owner, *, now: int) -> None:
         """Read what is not known yet; what somebody touched is compared with what it should be when it is kept next."""
@@ -41,11 +37,12 @@ class TlsSecrets:
             tls.authorities = await self._authorities(hub, owner, now=now)
         for name in CERTIFICATES:
             if name not in tls.certificates:
-                held = read_server_certificate(
-                    await self._read(hub, names.server_certificate_secret(hub.key.name, name), owner)
-                )
+                data = await self._read(hub, names.server_certificate_secret(hub.key.name, name), owner)
+                held = read_server_certificate(data)
                 if held is not None:
                     tls.certificates[name] = held
+                if former := data.get(names.FORMER_CERTIFICATE_KEY):
+                    tls.formers[name] = KeyPair(former, data.get(names.FORMER_PRIVATE_KEY, b""))
         if tls.revoked is None:
             found = await self._read(hub, names.revoked_certificates_secret(hub.key.name), owner)
             tls.revoked = _revoked(found, hub)
@@ -72,7 +69,8 @@ class TlsSecrets:
         data = state.to_data()
         stale = known.to_data().keys() - data.keys() if known is not None else ()
         name = names.authorities_secret(hub.key.name)
-        await self._keep(hub, _manifest(hub, name, data, names.AUTHORITIES, owner), stale)
+        manifest = hub_manifest(hub.key, name, data, names.AUTHORITIES, owner)
+        await self._keep(replace(manifest, stale_data=frozenset(stale)))
         hub.tls.written[names.AUTHORITIES] = ""
 
     async def keep_certificate(self, hub: HubRuntime, name: str, held: ServerCertificate, owner: Owner) -> None:
@@ -85,27 +83,27 @@ class TlsSecrets:
         state, settings = hub.tls.authorities, hub.tls.settings
         if state is None or settings is None:
             return
-        mark = f"{held.facts.fingerprint}/{state.bundle.hex()}"
+        former = hub.tls.formers.get(name, KeyPair(b"", b""))
+        mark = f"{held.facts.fingerprint}/{state.bundle.hex()}/{former.certificate.hex()}"
         if hub.tls.written.get(name) == mark:
             return
         secret = names.server_certificate_secret(hub.key.name, name)
-        data = {CERTIFICATE_KEY: held.certificate, PRIVATE_KEY: held.key.to_pem(), CA_KEY: state.bundle}
-        await self._keep(
-            hub,
-            _manifest(
-                hub,
-                secret,
-                data,
-                names.SERVER_CERTIFICATE,
-                owner,
-                kind=names.TLS,
-                annotations=certificate_annotations(secret, held.facts.names, hub=hub.key.name, issuer=settings.issuer),
-            ),
+        data = {
+            names.TLS_CERTIFICATE_KEY: held.certificate,
+            names.TLS_PRIVATE_KEY: held.key.to_pem(),
+            names.CA_KEY: state.bundle,
+        }
+        more = {names.FORMER_CERTIFICATE_KEY: former.certificate, names.FORMER_PRIVATE_KEY: former.key}
+        data |= {entry: value for entry, value in more.items() if value}
+        said = certificate_annotations(secret, held.facts.names, hub=hub.key.name, issuer=settings.issuer)
+        manifest = hub_manifest(
+            hub.key, secret, data, names.SERVER_CERTIFICATE, owner, kind=names.TLS, annotations=said
         )
+        await self._keep(replace(manifest, stale_data=frozenset(more.keys() - data.keys())))
         hub.tls.written[name] = mark
 
-    async def keep_revoked(self, hub: HubRuntime, wanted: RevokedCertificates, owner: Owner) -> None:
-        """Write down which certificates ended early.
+    async def keep_revoked(self, hub: HubRuntime, wanted: RevokedCertificates, owner: Owner, *, ending: bool) -> None:
+        """Write down which certificates ended early; of a Hub that is ending no Secret is made for that.
 
         Raises:
             SecretTakenError: somebody else's Secret has the name.
@@ -113,7 +111,7 @@ class TlsSecrets:
         """
         name = names.revoked_certificates_secret(hub.key.name)
         data = {LEDGER_KEY: wanted.to_json()}
-        await self._keep(hub, _manifest(hub, name, data, names.REVOKED_CERTIFICATES, owner))
+        await self._keep(hub_manifest(hub.key, name, data, names.REVOKED_CERTIFICATES, owner), ending=ending)
 
     async def drop_certificate(self, hub: HubRuntime, name: str, owner: Owner) -> None:
         """Let a certificate go that servers need no more."""
@@ -129,12 +127,14 @@ class TlsSecrets:
             if found:
                 return read_authorities(found, now=now)
         except AuthoritiesDamagedError as error:
-            log.warning("CA damaged", hub=_name(hub), error=str(error), action="read")
-        config = await self._read(hub, names.nats_config_secret(hub.key.name), owner)
-        lost = recovered(roots_in(config), now=now)
-        if lost is not None:
-            log.warning("CA lost", hub=_name(hub), action="recover")
-        return lost
+            log.warning("CA damaged", hub=hub.key.place, error=str(error), action="read")
+        certificates = (names.server_certificate_secret(hub.key.name, name) for name in CERTIFICATES)
+        for secret in (names.nats_config_secret(hub.key.name), *certificates):
+            lost = recovered(roots_in(await self._read(hub, secret, owner)), now=now)
+            if lost is not None:
+                log.warning("CA lost", hub=hub.key.place, secret=secret, action="recover")
+                return lost
+        return None
 
     async def _read(self, hub: HubRuntime, name: str, owner: Owner) -> Mapping[str, bytes]:
         """Read one of ours; somebody else's tells nothing, and is met when ours is to be written."""
@@ -143,18 +143,10 @@ class TlsSecrets:
             return {}
         return data_of(found)
 
-    async def _keep(self, hub: HubRuntime, manifest: SecretManifest, stale: Iterable[str] = ()) -> None:
+    async def _keep(self, manifest: SecretManifest, *, ending: bool = False) -> None:
         found = await self._writer.read(manifest.namespace, manifest.name)
         check_ours(found, manifest.owner)
-        facts = facts_of(found["metadata"]) if found is not None else None
-        if facts is not None and facts.deleting:
-            await self._writer.let_go(facts)
-            found = facts = None
-        manifest = replace(manifest, stale_data=frozenset(stale))
-        if found is not None and is_satisfied(found, manifest):
-            return
-        await self._writer.write(manifest, facts)
-        log.info("hub secret written", hub=_name(hub), secret=manifest.name, action="write")
+        await self._keeper.keep(manifest, found, ending=ending)
 
 
 def _revoked(found: Mapping[str, bytes], hub: HubRuntime) -> RevokedCertificates:
@@ -163,31 +155,5 @@ def _revoked(found: Mapping[str, bytes], hub: HubRuntime) -> RevokedCertificates
     try:
         return RevokedCertificates.from_json(found.get(LEDGER_KEY, b""))
     except ValueError:
-        log.warning("revoked certificates damaged", hub=_name(hub), action="read")
+        log.warning("revoked certificates damaged", hub=hub.key.place, action="read")
         return RevokedCertificates()
-
-
-def _manifest(
-    hub: HubRuntime,
-    name: str,
-    data: Mapping[str, bytes],
-    component: str,
-    owner: Owner,
-    *,
-    kind: str = names.OPAQUE,
-    annotations: Mapping[str, str] | None = None,
-) -> SecretManifest:
-    return SecretManifest(
-        namespace=hub.key.namespace,
-        name=name,
-        data=data,
-        owner=owner,
-        component=component,
-        hub=_name(hub),
-        type=kind,
-        annotations=annotations or {},
-    )
-
-
-def _name(hub: HubRuntime) -> str:
-    return f"{hub.key.namespace}/{hub.key.name}"

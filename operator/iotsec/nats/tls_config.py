@@ -21,8 +21,9 @@ DEFAULT_MOUNT_PATH = "/etc/nats-iotsec"
 _MOUNT_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
 _FINGERPRINT_DIGITS = 12
 _BLOCK = b"tls: {"
-# From the client listener's block, or what counts for all of them, to the end of what `config_files` writes.
-_CLIENT_PART = re.compile(rb"^(tls: \{\n(.*\n)*?\}\n)?(ocsp: .*\n)?(ocsp_cache: .*\n)?", re.MULTILINE)
+_VERIFY = b'"verify": true\n'
+# The client listener's block, and the lines that count for all of them, as `config_files` writes them.
+_SERVER_PARTS = re.compile(rb"^(?:tls: \{\n(?:.*\n)*?\}\n|ocsp: .*\n|ocsp_cache: .*\n)", re.MULTILINE)
 _CONTENT_NAME = re.compile(rf"(server|routes|ca)-[0-9a-f]{{{_FINGERPRINT_DIGITS}}}[.](crt|key)")
 # Servers refuse to start without a staple, so that a certificate that must have one never goes without.
 _STAPLING = "ocsp: { mode: always }\n"
@@ -45,6 +46,8 @@ class ListenerTls(ListenerSettings):
     certificate: str
     key: str
     ca: str = ""
+    peer: str = ""
+    """Between servers, the URI that certificates of servers have; whoever shows another is no server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,10 @@ class TlsConfig:
     """What goes into ``server.conf``: the client listener's block, and what counts for all listeners."""
     files: Mapping[str, bytes] = field(repr=False)
     """The other listeners' ``.conf`` files, empty where TLS is off, and the certificates, keys and CAs they name."""
+
+    def is_in(self, config: Mapping[str, bytes]) -> bool:
+        """Tell whether the data of a Secret has all of it."""
+        return self.server.encode() in config.get("server.conf", b"") and self.files.items() <= config.items()
 
 
 def tls_block(listener: str, tls: ListenerTls) -> str:
@@ -73,7 +80,7 @@ def tls_block(listener: str, tls: ListenerTls) -> str:
         ("cert_file", _quoted(tls.certificate)),
         ("key_file", _quoted(tls.key)),
         ("ca_file", _quoted(tls.ca) if tls.ca else ""),
-        ("verify", "true" if tls.verify or listener in ALWAYS_MUTUAL else ""),
+        ("verify_and_map" if tls.peer else "verify", "true" if tls.verify or listener in ALWAYS_MUTUAL else ""),
         ("min_version", _quoted(tls.min_version)),
         ("cipher_suites", _list(tls.cipher_suites)),
         ("curve_preferences", _list(tls.curves)),
@@ -82,7 +89,9 @@ def tls_block(listener: str, tls: ListenerTls) -> str:
         ("ocsp_peer", _ocsp_peer(tls)),
     ]
     # The keys are quoted so that the chart's reloader, which looks for bare ones, does not follow files that go.
-    return "\n".join(["tls: {", *(f'  "{key}": {value}' for key, value in lines if value), "}", ""])
+    # Whoever has any certificate of the CA is let in as a server otherwise (nats-server auth.go, isRouterAuthorized).
+    peers = [f"authorization: {{ user: {_quoted(tls.peer)} }}"] if tls.peer else []
+    return "\n".join(["tls: {", *(f'  "{key}": {value}' for key, value in lines if value), "}", *peers, ""])
 
 
 def config_files(
@@ -92,12 +101,14 @@ def config_files(
     listeners: Mapping[str, ListenerSettings],
     mount_path: str = DEFAULT_MOUNT_PATH,
     ocsp_stapling: bool = False,
+    peer: str = "",
 ) -> TlsConfig:
     """Write all that servers mount for TLS; the same for the same arguments.
 
     ``certificates`` are by group (`GROUPS`: "server", "routes"), ``bundle`` the CAs that clients and other servers are
     verified by, PEM; TLS is off where ``listeners`` has no settings. With ``ocsp_stapling`` a server does not start
-    before the responder named in its certificates answers.
+    before the responder named in its certificates answers. ``peer`` is the URI of the certificate "routes": with it
+    nobody else is let in between servers.
 
     Raises:
         ValueError: nats-server would refuse a block; or a certificate, the CAs or a usable mount path is missing.
@@ -128,6 +139,7 @@ def config_files(
         at = mount_path.rstrip("/")
         given: dict[str, Any] = {entry.name: getattr(settings, entry.name) for entry in fields(ListenerSettings)}
         given |= {"certificate": f"{at}/{certificate}", "key": f"{at}/{key}", "ca": f"{at}/{ca}" if ca else ""}
+        given["peer"] = peer if listener in ALWAYS_MUTUAL else ""
         blocks[listener] = tls_block(listener, ListenerTls(**given))
     own = {f"{name}.conf": blocks[name].encode() for name in LISTENERS if name != "client"}
     asks = any(settings.ocsp_peer is not None for settings in listeners.values())
@@ -143,12 +155,17 @@ def encrypted_listeners(config: Mapping[str, bytes]) -> frozenset[str]:
 
 def tls_config_in(config: Mapping[str, bytes]) -> TlsConfig | None:
     """Return what TLS adds to the data of a Secret as it is, ``None`` where that is nothing."""
-    found = _CLIENT_PART.search(config.get("server.conf", b""))
+    server = b"".join(_SERVER_PARTS.findall(config.get("server.conf", b"")))
     named = {name: data for name, data in config.items() if is_named_by_content(name)}
     if not named:
         return None
     own = {f"{name}.conf": config.get(f"{name}.conf", b"") for name in LISTENERS if name != "client"}
-    return TlsConfig(found[0].decode() if found else "", named | own)
+    return TlsConfig(server.decode(), named | own)
+
+
+def verifies_clients(config: Mapping[str, bytes]) -> bool:
+    """Tell whether clients of NATS have to show a certificate by the data of the Secret."""
+    return any(_VERIFY in block for block in _SERVER_PARTS.findall(config.get("server.conf", b"")))
 
 
 def is_named_by_content(name: str) -> bool:

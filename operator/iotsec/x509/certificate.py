@@ -28,6 +28,10 @@ __all__ = ["CertificateFacts", "InvalidCertificateError", "issue", "leaf_key_usa
 _NO_AUTHORITY: Final = x509.BasicConstraints(ca=False, path_length=None)
 
 
+BACKDATED_SECONDS = 60
+"""How long before it is made a certificate begins: the clocks of servers and devices differ a little."""
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
     """What a certificate says; instants in unix seconds, the last at which it is valid included."""

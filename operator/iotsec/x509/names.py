@@ -71,6 +71,11 @@ class Names:
             *(x509.UniformResourceIdentifier(uri) for uri in sorted(set(self.uris))),
         )
 
+    def is_same_as(self, other: "Names") -> bool:
+        """Tell whether a certificate would say the same, in whatever order and notation this is written."""
+        mine, others = set(self.alternative_names), set(other.alternative_names)
+        return self.common_name == other.common_name and mine == others
+
 
 def checked(names: Names) -> Names:
     """Return the names, which a certificate can say; raises `InvalidNamesError` for the first that it cannot."""

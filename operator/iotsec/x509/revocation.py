@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -13,24 +11,12 @@ from iotsec.x509.instants import as_instant
 from iotsec.x509.keys import signature_hash
 
 
-class Reason(Enum):
-    """Why a certificate ended early (RFC 5280 5.3.1); one for which none is known says nothing."""
-
-    KEY_COMPROMISE = x509.ReasonFlags.key_compromise
-    SUPERSEDED = x509.ReasonFlags.superseded
-    CESSATION = x509.ReasonFlags.cessation_of_operation
-
-
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """A certificate that ended early, ``at`` a unix second."""
+    """A certificate that ended early, ``at`` a unix second; for what reason, lists need not say (RFC 5280 5.3.1)."""
 
     serial: int
     at: int
-    reason: Reason | None = None
-
-
-_ENTRY_REASONS: Final = {reason: x509.CRLReason(reason.value) for reason in Reason}
 
 
 def crl(authority: Authority, revoked: Iterable[Revoked], *, number: int, issued_at: int, next_update: int) -> bytes:
@@ -51,7 +37,4 @@ def crl(authority: Authority, revoked: Iterable[Revoked], *, number: int, issued
 
 
 def _entry(revoked: Revoked) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder(revoked.serial, as_instant(revoked.at))
-    if revoked.reason is not None:
-        builder = builder.add_extension(_ENTRY_REASONS[revoked.reason], critical=False)
-    return builder.build()
+    return x509.RevokedCertificateBuilder(revoked.serial, as_instant(revoked.at)).build()

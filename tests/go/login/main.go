@@ -1,6 +1,8 @@
 // Login logs in with a creds file as any Go service would, does what it is told line by line, and says what became of it.
 //
-//	login URL CREDS-FILE INBOX-PREFIX
+//	login URL CREDS-FILE INBOX-PREFIX [CA-FILE [CERTIFICATE-FILE KEY-FILE]]
+//
+// With a CA it insists on TLS with a server that this verifies, and shows its certificate where it has one.
 //
 // It prints "connected", then for each line "publish SUBJECT" or "request SUBJECT" on its standard input one line
 // "allowed" or "refused", and at last "closed" when the server ends the connection. A login that is refused prints
@@ -24,14 +26,21 @@ func main() {
 	url, creds, prefix := os.Args[1], os.Args[2], os.Args[3]
 	closed := make(chan struct{})
 	violations := make(chan error, 16)
-	connection, err := nats.Connect(url,
+	options := []nats.Option{
 		nats.UserCredentials(creds),
 		nats.CustomInboxPrefix(prefix),
 		nats.NoReconnect(),
 		nats.Timeout(patience),
 		nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }),
-	)
+	}
+	if files := os.Args[4:]; len(files) > 0 {
+		options = append(options, nats.RootCAs(files[0]))
+		if len(files) > 1 {
+			options = append(options, nats.ClientCert(files[1], files[2]))
+		}
+	}
+	connection, err := nats.Connect(url, options...)
 	if err != nil {
 		if errors.Is(err, nats.ErrAuthorization) {
 			fmt.Println("refused")
