@@ -139,6 +139,7 @@ class Application:
             secrets=self.secrets,
             identities=self.cache,
             teller=TlsPolicyTeller(client, self.queue, self.events, clock=clock),
+            answers=settings.revocation is not None,
             clock=clock,
         )
         self.foreign_certificates = ForeignCertificates(

@@ -181,3 +181,11 @@ def test_somebody_elses_config_maps_are_told_of() -> None:
     assert str(found["BundleConflict"].reason) == "ConfigMapConflict"
     assert "ConfigMap iot-00/plant-ca-bundle, " in found["BundleConflict"].message
     assert "iot-10" not in found["BundleConflict"].message
+
+
+def test_that_nobody_answers_what_servers_ask_is_told() -> None:
+    found = told(replace(GOOD, revocation_unserved=True))
+
+    assert "IOTSEC_REVOCATION" in found["RevocationUnserved"].message
+    assert found["Ready"].status == "True"
+    assert "RevocationUnserved" not in told(GOOD)

@@ -58,3 +58,17 @@ def test_the_next_one_counts_when_the_first_has_gone() -> None:
     policies.gone("iot", "first")
 
     assert policies.of(HUB) is policies.record(Key(TLS_POLICIES.kind, "iot", "second"))
+
+
+def test_what_was_written_of_a_policy_is_no_news_when_the_watch_shows_it() -> None:
+    queue = WorkQueue[Key]()
+    policies = TlsPolicies(queue)
+    policies.upsert(policy("plant", uid="a"))
+    written = policies.record(Key(TLS_POLICIES.kind, "iot", "plant"))
+    assert written is not None
+    written.status = CARRIED_OUT
+    before = len(queue)
+
+    policies.upsert(policy("plant", uid="a", version=2, status=CARRIED_OUT))
+
+    assert (before, len(queue)) == (2, 2)

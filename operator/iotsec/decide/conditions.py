@@ -30,6 +30,7 @@ ENCRYPTED = "Encrypted"
 RELOAD_DISCONNECTS = "ReloadDisconnects"
 LIFE_CAPPED = "LifeCapped"
 BUNDLE_CONFLICT = "BundleConflict"
+REVOCATION_UNSERVED = "RevocationUnserved"
 
 _MESSAGE_LIMIT = 1024
 
@@ -88,6 +89,7 @@ class Reason(StrEnum):
     OLD_SERVER = "OldServer"
     CA_ENDS_FIRST = "CaEndsFirst"
     CONFIG_MAP_CONFLICT = "ConfigMapConflict"
+    NO_ENDPOINT = "NoEndpoint"
     DISTRIBUTED = "Distributed"
     NOT_DISTRIBUTED = "NotDistributed"
     REVOCATION_PENDING = "RevocationPending"

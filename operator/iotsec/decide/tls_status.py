@@ -65,6 +65,8 @@ class TlsState:
     """How long certificates are to live, in seconds."""
     trouble: tuple[Reason, str] | None = None
     """Why the policy cannot be carried out as it is now."""
+    revocation_unserved: bool = False
+    """Servers are told to ask about certificates, and the operator has no endpoint that answers."""
     heeded: Sequence[str] = ()
     """The tokens that asked for another CA, or for other certificates, and were heeded."""
 
@@ -193,6 +195,12 @@ def _reason(state: TlsState) -> Reason:
 
 
 def _warnings(state: TlsState, now: int) -> Iterator[Condition]:
+    if state.revocation_unserved:
+        message = (
+            "servers are told to ask about certificates, and this operator answers nobody: run it with "
+            "IOTSEC_REVOCATION, or leave spec.revocation out"
+        )
+        yield Condition(conditions.REVOCATION_UNSERVED, "True", Reason.NO_ENDPOINT, message)
     authorities = state.authorities
     if authorities is not None and authorities.phase is not Phase.STEADY:
         message = waits_for(authorities, state.seen, state.pace)

@@ -54,8 +54,10 @@ class Encryption:
         secrets: SecretCache,
         identities: IdentityCache,
         teller: TlsPolicyTeller,
+        answers: bool,
         clock: Callable[[], int],
     ) -> None:
+        """Prepare; ``answers`` tells whether there is an endpoint that tells which certificates are revoked."""
         self._queue = queue
         self._policies = policies
         self._hubs = hubs
@@ -67,6 +69,7 @@ class Encryption:
         self._secrets = secrets
         self._identities = identities
         self._teller = teller
+        self._answers = answers
         self._clock = clock
 
     async def bring_up(self, hub: HubRuntime, owner: Owner, *, ending: bool) -> bool:
@@ -159,6 +162,7 @@ class Encryption:
             conflicts=tls.conflicts,
             leaf_life=settings.policy.duration if settings is not None else 0,
             trouble=tls.trouble,
+            revocation_unserved=settings is not None and settings.revocation is not None and not self._answers,
             heeded=(tls.authorities.heeded if tls.authorities is not None and asked else "", tls.heeded),
         )
 

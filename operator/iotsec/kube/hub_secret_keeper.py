@@ -79,7 +79,10 @@ def check_ours(secret: Secret | None, owner: Owner) -> None:
     """See that a Secret is the Hub's, or nobody's yet; raises `SecretTakenError`."""
     if secret is not None and not is_ours(secret, owner):
         name = secret["metadata"]["name"]
-        raise SecretTakenError(f"Secret {name} exists and is not this Hub's: delete it, or give the Hub another name")
+        raise SecretTakenError(
+            f"Secret {name} exists and is not this Hub's: if it was restored from a backup, give it its "
+            "ownerReferences back; else delete it, or give the Hub another name"
+        )
 
 
 def hub_manifest(

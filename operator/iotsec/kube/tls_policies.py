@@ -86,8 +86,9 @@ class TlsPolicies:
             self._queue_all(record.hub)
         if before is not None and before.hub != record.hub:
             self._queue_all(before.hub)
-        self._queue.add(key)
-        self._queue.add(record.hub)
+        if before is None or _says(before) != _says(record) or before.status != record.status:
+            self._queue.add(key)
+            self._queue.add(record.hub)
 
     def gone(self, namespace: str, name: str) -> None:
         """Take in that a policy no longer exists."""
@@ -114,3 +115,9 @@ class TlsPolicies:
         for record in self._records.values():
             if record.hub == hub:
                 self._queue.add(record.key)
+
+
+def _says(record: PolicyRecord) -> tuple[object, ...]:
+    """Return what a policy asks for: an event that shows the same is the echo of what was written of it."""
+    metadata = record.metadata
+    return record.uid, metadata.get("generation"), metadata.get("annotations"), "deletionTimestamp" in metadata
