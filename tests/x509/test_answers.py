@@ -106,13 +106,17 @@ def test_other_names_than_those_asked_for_are_refused(names: Names, message: str
 
 
 def test_the_names_of_a_server_are_all_looked_at() -> None:
-    answer = leaf(ROOT, KEY, names=NATS, usage=Usage.PEER)
+    answer = leaf(ROOT, KEY, names=NATS)
 
     assert taken(answer, names=NATS).certificate == answer
 
 
 def test_a_certificate_for_the_other_side_of_tls_is_refused() -> None:
     assert "is not for the client in TLS" in refused(leaf(ROOT, KEY, usage=Usage.SERVER))
+
+
+def test_a_clients_certificate_that_a_server_could_show_is_refused() -> None:
+    assert "is good for a server, too" in refused(leaf(ROOT, KEY, usage=Usage.PEER))
 
 
 def test_a_certificate_that_could_sign_others_is_refused() -> None:

@@ -88,9 +88,13 @@ def _wrong(leaf: x509.Certificate, names: Names, usage: Usage, public: bytes, no
         yield f"has the name {str(foreign.value)!r}, which was not asked for"
     for missing in wanted - found:
         yield f"has not the name {str(missing.value)!r}, which was asked for"
-    purposes = set(_found(leaf, x509.ExtendedKeyUsage) or usage.purposes)
-    if not purposes >= set(usage.purposes) and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in purposes:
+    purposes = set(_found(leaf, x509.ExtendedKeyUsage) or {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
+    anything = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes
+    if not purposes >= set(usage.purposes) and not anything:
         yield f"is not for the {usage} in TLS: let the issuer sign the extended key usages of the request"
+    # Who may ask for DNS names could be taken for a server by its clients.
+    if usage is Usage.CLIENT and (anything or ExtendedKeyUsageOID.SERVER_AUTH in purposes):
+        yield "is good for a server, too: let the issuer sign the extended key usages of the request and no others"
 
 
 def _chain(
