@@ -13,7 +13,7 @@ from iotsec.decide.tls_view import TlsView
 from iotsec.x509.authority import UnusableAuthorityError
 from iotsec.x509.bundle import bundle, digest
 from iotsec.x509.certificate import BACKDATED_SECONDS, issue, read_certificate
-from iotsec.x509.keys import KeyType, PrivateKey, UnusableKeyError, new_serial, spki_sha256
+from iotsec.x509.keys import KeyType, PrivateKey, UnusableKeyError, new_serial
 from iotsec.x509.names import InvalidNamesError, Usage
 from iotsec.x509.requests import RequestRefusedError, make_request, read_request
 
@@ -123,14 +123,13 @@ def _signed(
         ocsp_url=tls.ocsp_url,
         crl_url=tls.crl_url,
     )
-    note = _note(
-        wanted,
-        tls,
+    note = wanted.noted(
+        public,
         serial=serial,
         issuer=authority.key_id,
+        generation=tls.generation,
         issued_at=issued_at,
         expires_at=min(expires_at, authority.expires_at),
-        public=public,
     )
     return note, Material(pem, private)
 
@@ -163,14 +162,13 @@ def _taken(
     if generation != tls.generation:
         message = f"{issuer} signs by a CA that is new: its certificate is used once every server trusts that"
         raise NotIssuedError(Fault(Reason.ISSUER_NOT_READY, message), found_root=placed.root)
-    note = _note(
-        wanted,
-        tls,
+    note = wanted.noted(
+        public,
         serial=facts.serial,
         issuer=facts.issuer_key_id,
+        generation=tls.generation,
         issued_at=facts.issued_at,
         expires_at=min(facts.expires_at, placed.expires_at or facts.expires_at),
-        public=public,
     )
     return note, Material(placed.certificate, placed.key.to_pem() if placed.key is not None else b"")
 
@@ -198,32 +196,3 @@ def _is_for(placed: PlacedOrder, wanted: WantedCertificate, tls: TlsView, key: P
 
 def _issuer(tls: TlsView) -> str:
     return f"{tls.issuer.kind} {tls.issuer.name}" if tls.issuer is not None else "the Hub's CA"
-
-
-def _note(
-    wanted: WantedCertificate,
-    tls: TlsView,
-    *,
-    serial: int,
-    issuer: str,
-    issued_at: int,
-    expires_at: int,
-    public: bytes,
-) -> CertificateNote:
-    return CertificateNote(
-        account="",
-        serial=serial,
-        issuer=issuer,
-        generation=tls.generation,
-        issued_at=issued_at,
-        expires_at=expires_at,
-        key=spki_sha256(public),
-        id=wanted.names.common_name,
-        dns_names=wanted.names.dns_names,
-        ip_addresses=wanted.names.ip_addresses,
-        shape=wanted.shape,
-        request=wanted.request_digest,
-        layout="",
-        bundle="",
-        keys=(),
-    )

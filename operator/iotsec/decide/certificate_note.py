@@ -7,12 +7,9 @@ revoke somebody else's. See :mod:`iotsec.decide.sealing`.
 import json
 from dataclasses import dataclass
 from sys import intern
-from typing import Any
+from typing import Any, ClassVar
 
-from iotsec.decide import sealing
-from iotsec.nats.keys import SigningKey
-
-_PURPOSE = b"iotsec/certificate/1\0"
+from iotsec.decide.sealing import SealedNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +24,10 @@ class IssuedCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateNote:
+class CertificateNote(SealedNote):
     """What a certificate Secret says was issued; times in unix seconds, as the certificate itself says them."""
+
+    purpose: ClassVar[bytes] = b"iotsec/certificate/1\0"
 
     account: str
     """Public key of the account whose seal it carries."""
@@ -102,14 +101,6 @@ class CertificateNote:
         if self.heeded:
             body["heeded"] = self.heeded
         return json.dumps(body, separators=(",", ":"))
-
-    def seal(self, account: SigningKey, *, secret: str, owner: str) -> str:
-        """Return what only the operator can add to this note on a Secret (``namespace/name``) of an owner (uid)."""
-        return sealing.seal(self.to_json(), account, purpose=_PURPOSE, secret=secret, owner=owner)
-
-    def is_sealed(self, seal: str, account: SigningKey, *, secret: str, owner: str) -> bool:
-        """Tell whether this note is the operator's, on this Secret of this owner."""
-        return sealing.is_sealed(self.to_json(), seal, account, purpose=_PURPOSE, secret=secret, owner=owner)
 
     @classmethod
     def from_json(cls, text: str) -> "CertificateNote":

@@ -103,25 +103,16 @@ def recovered_certificate(
     if not facts.names.is_same_as(wanted.names):
         return None
     ours = tls.authority is not None and facts.issuer_key_id == tls.authority.key_id
-    note = CertificateNote(
-        account="",
+    note = wanted.noted(
+        facts.public,
         serial=facts.serial,
         issuer=facts.issuer_key_id,
         generation=tls.generation if ours else "",
         issued_at=facts.issued_at,
         expires_at=facts.expires_at,
-        key=spki_sha256(facts.public),
-        id=wanted.names.common_name,
-        dns_names=wanted.names.dns_names,
-        ip_addresses=wanted.names.ip_addresses,
-        shape=wanted.shape,
-        request=wanted.request_digest,
-        layout="",
-        bundle="",
-        keys=(),
-        revision=int(identity.status["certificate"].get("revision", 1)),
-        heeded=tokens_of(identity, current),
     )
+    revision = int(identity.status["certificate"].get("revision", 1))
+    note = replace(note, revision=revision, heeded=tokens_of(identity, current))
     return note if held_material(data, note) is not None else None
 
 

@@ -9,6 +9,7 @@ from iotsec.decide.certificate_note import CertificateNote
 from iotsec.decide.grant import Grant
 from iotsec.decide.tls_view import TlsView
 from iotsec.decide.views import Identity
+from iotsec.x509.keys import spki_sha256
 from iotsec.x509.names import Names
 
 _DIGEST_LENGTH = 16
@@ -28,6 +29,31 @@ class WantedCertificate:
     """Digest of what the Hub decides of it for everybody."""
     layout: str
     """Digest of how the Secret presents it."""
+
+    def noted(
+        self, public: bytes, *, serial: int, issuer: str, generation: str, issued_at: int, expires_at: int
+    ) -> CertificateNote:
+        """Return the note of such a certificate for a public key, before there is a Secret to present it.
+
+        ``issuer`` is the identifier of the CA's key, ``generation`` names the CA; times in unix seconds.
+        """
+        return CertificateNote(
+            account="",
+            serial=serial,
+            issuer=issuer,
+            generation=generation,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            key=spki_sha256(public),
+            id=self.names.common_name,
+            dns_names=self.names.dns_names,
+            ip_addresses=self.names.ip_addresses,
+            shape=self.shape,
+            request=self.request_digest,
+            layout="",
+            bundle="",
+            keys=(),
+        )
 
     def is_told_by(self, note: CertificateNote) -> bool:
         """Tell whether a certificate says what its own spec asks for, by the note of it."""

@@ -6,12 +6,10 @@ See :mod:`iotsec.decide.sealing`.
 import json
 from dataclasses import dataclass
 from sys import intern
+from typing import ClassVar
 
-from iotsec.decide import sealing
 from iotsec.decide.ledger import Revocation
-from iotsec.nats.keys import SigningKey
-
-_PURPOSE = b"iotsec/issued/2\0"
+from iotsec.decide.sealing import SealedNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,10 @@ class Former:
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(SealedNote):
     """What a creds Secret says was issued; times in unix seconds."""
+
+    purpose: ClassVar[bytes] = b"iotsec/issued/2\0"
 
     account: str
     """Public key of the account."""
@@ -117,14 +117,6 @@ class Issued:
         if self.bundle:
             body["bundle"] = self.bundle
         return json.dumps(body, separators=(",", ":"))
-
-    def seal(self, account: SigningKey, *, secret: str, owner: str) -> str:
-        """Return what only the operator can add to this note on a Secret (``namespace/name``) of an owner (uid)."""
-        return sealing.seal(self.to_json(), account, purpose=_PURPOSE, secret=secret, owner=owner)
-
-    def is_sealed(self, seal: str, account: SigningKey, *, secret: str, owner: str) -> bool:
-        """Tell whether this note is the operator's, on this Secret of this owner."""
-        return sealing.is_sealed(self.to_json(), seal, account, purpose=_PURPOSE, secret=secret, owner=owner)
 
     @classmethod
     def from_json(cls, text: str) -> "Issued":

@@ -7,22 +7,31 @@ on the Secret it was written on, for the identity that one belongs to; a copy el
 
 import hashlib
 import hmac
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from iotsec.nats.keys import SigningKey
 
 _CHARACTERS = 32
 
 
-def seal(note: str, account: SigningKey, *, purpose: bytes, secret: str, owner: str) -> str:
-    """Return what only the operator can add to a note on a Secret (``namespace/name``) of an owner (uid).
+class SealedNote(ABC):
+    """A note that is written on a Secret."""
 
-    ``purpose`` is of the kind of note: one kind can never stand for another.
-    """
-    key = hashlib.sha256(purpose + account.seed.reveal()).digest()
-    return hmac.digest(key, f"{secret}\0{owner}\0{note}".encode(), "sha256").hex()[:_CHARACTERS]
+    __slots__ = ()
+    purpose: ClassVar[bytes]
+    """Of its kind: one kind can never stand for another."""
 
+    @abstractmethod
+    def to_json(self) -> str:
+        """Serialise, canonically."""
 
-def is_sealed(note: str, found: str, account: SigningKey, *, purpose: bytes, secret: str, owner: str) -> bool:
-    """Tell whether ``found`` is the seal of this note, on this Secret of this owner."""
-    expected = seal(note, account, purpose=purpose, secret=secret, owner=owner)
-    return hmac.compare_digest(found.encode(), expected.encode())
+    def seal(self, account: SigningKey, *, secret: str, owner: str) -> str:
+        """Return what only the operator can add to this note on a Secret (``namespace/name``) of an owner (uid)."""
+        key = hashlib.sha256(self.purpose + account.seed.reveal()).digest()
+        return hmac.digest(key, f"{secret}\0{owner}\0{self.to_json()}".encode(), "sha256").hex()[:_CHARACTERS]
+
+    def is_sealed(self, found: str, account: SigningKey, *, secret: str, owner: str) -> bool:
+        """Tell whether ``found`` shows this note to be the operator's, on this Secret of this owner."""
+        expected = self.seal(account, secret=secret, owner=owner)
+        return hmac.compare_digest(found.encode(), expected.encode())
