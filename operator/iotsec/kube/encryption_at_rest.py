@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 
-from iotsec.broker.connection import UnavailableError
 from iotsec.broker.jetstream_keys import jetstream_keys
 from iotsec.decide import encryption_at_rest as decisions
 from iotsec.decide.encryption_at_rest import ROTATE_JETSTREAM_KEY, EncryptionState, Phase, Progress
@@ -17,6 +16,7 @@ from iotsec.decide.seeds import TrustDamagedError
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secret_keeper import HubSecretKeeper, Secret, check_ours, hub_manifest
 from iotsec.kube.secret_writer import SecretWriter
+from iotsec.kube.servers_seen import ServersSeen
 
 log = structlog.get_logger()
 
@@ -24,8 +24,6 @@ COMPONENT = "jetstream-key"
 
 _LOOK_SECONDS = 2.0  # between two questions while a restart is waited for
 _IDLE_SECONDS = 60.0
-_AWAY_SECONDS = 600.0
-"""How long a server is waited for that no longer answers: a restart is over by then."""
 
 
 @dataclass(slots=True)
@@ -34,8 +32,7 @@ class _Memory:
 
     progress: Progress | None = None
     """The key, and how far it has come on the servers."""
-    seen: dict[str, float] = field(default_factory=dict)
-    """When each server last told its key, by the event loop's clock."""
+    seen: ServersSeen = field(default_factory=ServersSeen)
     look_due: float = float("-inf")
     """When to ask the servers again; by the event loop's clock."""
 
@@ -104,7 +101,8 @@ class EncryptionAtRest:
         is_asked = before.phase is Phase.ACTIVE and token not in {"", before.state.heeded}
         if now < memory.look_due and not is_asked:
             return before
-        answers = await self._answers(hub, status, memory, now)
+        told = (status.get("encryptionAtRest") or {}).get("servers") or ()
+        answers = await memory.seen.ask(jetstream_keys, hub, before=told)
         servers = {name: answers.get(name, "") == before.state.loaded_id for name in memory.seen}
         state = decisions.advanced(before.state, token=token, servers=servers, entropy=self._entropy)
         if state != before.state:
@@ -115,27 +113,6 @@ class EncryptionAtRest:
         is_pending = memory.progress.phase is Phase.RESTART_NEEDED
         memory.look_due = now + (_LOOK_SECONDS if is_pending else _IDLE_SECONDS)
         return memory.progress
-
-    async def _answers(
-        self, hub: HubRuntime, status: Mapping[str, Any], memory: _Memory, now: float
-    ) -> Mapping[str, str]:
-        """Ask every server for its key, and take note of who is there, or was a while ago."""
-        before = (status.get("encryptionAtRest") or {}).get("servers") or ()
-        for name in (*(one["name"] for one in before), *(server.name for server in hub.servers.known.values())):
-            memory.seen.setdefault(name, now)
-        try:
-            answers = await jetstream_keys(hub.connection, expect=len(hub.servers.known))
-        except UnavailableError:
-            answers = {}
-        memory.seen.update(dict.fromkeys(answers, now))
-        # Without a name of its own a server is another after each start: the former one is not coming back.
-        nameless = {server.id for server in hub.servers.known.values() if server.id == server.name}
-        memory.seen = {
-            name: at
-            for name, at in memory.seen.items()
-            if now - at < _AWAY_SECONDS and (name in answers or not nameless)
-        }
-        return answers
 
     async def _keep(
         self, hub: HubRuntime, state: EncryptionState, found: Secret | None, owner: Owner, *, ending: bool

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from iotsec.broker.connection import UnavailableError
 from iotsec.broker.trusted_operators import trusted_operators
 from iotsec.decide.conditions import Reason
 from iotsec.decide.cutoff import is_sealed_for
@@ -29,14 +28,13 @@ from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_status import HubRecord
 from iotsec.kube.resources import HUBS
 from iotsec.kube.secret_cache import SecretCache
+from iotsec.kube.servers_seen import ServersSeen
 from iotsec.nats import jwt
 
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 2.0  # between two counts of who is on which key: each is a pass over all Secrets
 _LONGEST_SLEEP = 60
-_AWAY_SECONDS = 600.0
-"""How long a server is waited for that no longer answers: a restart is over by then."""
 
 
 @dataclass(slots=True)
@@ -46,8 +44,7 @@ class _Memory:
     live_since: dict[str, int] = field(default_factory=dict)
     vouched: set[tuple[str, str]] = field(default_factory=set)
     """The Secrets whose notes were found to be ours, by uid and version."""
-    seen: dict[str, float] = field(default_factory=dict)
-    """When each server last told whom it trusts, by the event loop's clock."""
+    seen: ServersSeen = field(default_factory=ServersSeen)
     look_due: float = float("-inf")
     """When to look again though nothing changed; by the event loop's clock."""
     looked_at: tuple[object, ...] = ()
@@ -184,22 +181,8 @@ class KeyRotations:
         """Return what every server trusts, also of one that was there a while ago."""
         if hub.seeds is None:
             raise RuntimeError("the Hub's keys are not loaded")
-        now = asyncio.get_running_loop().time()
         before = (record.status.get("operatorRotation") or {}).get("servers") or record.status.get("servers") or ()
-        for name in (*(server["name"] for server in before), *(server.name for server in hub.servers.known.values())):
-            memory.seen.setdefault(name, now)
-        try:
-            answers = await trusted_operators(hub.connection, expect=len(hub.servers.known))
-        except UnavailableError:
-            answers = {}
-        memory.seen.update(dict.fromkeys(answers, now))
-        # Without a name of its own a server is another after each start: the former one is not coming back.
-        nameless = {server.id for server in hub.servers.known.values() if server.id == server.name}
-        memory.seen = {
-            name: at
-            for name, at in memory.seen.items()
-            if now - at < _AWAY_SECONDS and (name in answers or not nameless)
-        }
+        answers = await memory.seen.ask(trusted_operators, hub, before=before)
         return {name: trusts(answers[name], hub.seeds) if name in answers else Trusts.AWAY for name in memory.seen}
 
     def _tell(self, record: HubRecord, hub: HubRuntime, told: Iterable[Told]) -> None:
