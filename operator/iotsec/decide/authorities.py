@@ -71,7 +71,7 @@ class Generation:
         return digest(self.certificate or self.root)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authorities:
     """All CAs of a Hub that are trusted, the oldest first; there is at least one."""
 
@@ -101,12 +101,12 @@ class Authorities:
         """Those that signed before the one that signs now."""
         return tuple(one for one in self.generations if one.number < self.current)
 
-    @property
+    @cached_property
     def roots(self) -> bytes:
         """All roots that are trusted, PEM; the oldest first: the same when another one signs."""
         return bundle(*(one.root for one in self.generations))
 
-    @property
+    @cached_property
     def bundle(self) -> bytes:
         """All roots that are trusted, PEM; the one in use first."""
         rest = (one.root for one in reversed(self.generations) if one.number != self.current)

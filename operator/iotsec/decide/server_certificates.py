@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from iotsec.decide.authorities import Generation, source_of
 from iotsec.decide.names import TLS_CERTIFICATE_KEY, TLS_PRIVATE_KEY
@@ -19,7 +20,6 @@ from iotsec.x509.certificate import (
 )
 from iotsec.x509.keys import InvalidPrivateKeyError, KeyType, PrivateKey, new_serial
 from iotsec.x509.names import Names, Usage
-from iotsec.x509.pointers import ocsp_url
 from iotsec.x509.requests import make_request
 
 
@@ -34,11 +34,7 @@ class ServerCertificate:
 
     def is_of(self, generation: Generation) -> bool:
         """Tell whether a CA issued it, and whoever trusts its root can verify it with what is sent along."""
-        if not generation.certificate:
-            return leads_to(self.certificate, generation.root)
-        leaf, *above = separate(self.certificate)
-        sent = b"".join(above) or generation.root
-        return sent == generation.certificate and leads_to(leaf, separate(generation.certificate)[0])
+        return _is_of(self.certificate, generation.certificate, generation.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,15 @@ class Outcome:
     """What to ask the issuer for."""
     waits_for: str = ""
     """What is missing; empty where it is as it should be."""
+
+
+@lru_cache(maxsize=256)  # asked at every look at a Hub, of the same few certificates
+def _is_of(certificate: bytes, ca: bytes, root: bytes) -> bool:
+    if not ca:
+        return leads_to(certificate, root)
+    leaf, *above = separate(certificate)
+    sent = b"".join(above) or root
+    return sent == ca and leads_to(leaf, separate(ca)[0])
 
 
 def read_server_certificate(data: Mapping[str, bytes]) -> ServerCertificate | None:
@@ -114,7 +119,7 @@ def is_as_wanted(
         held.facts.names.is_same_as(names)
         and held.key.key_type == tls.key_type
         # A server that is to staple refuses a certificate that does not say whom to ask (nats-server ocsp.go).
-        and (tls.authority is None or ocsp_url(held.certificate) == tls.ocsp_url)
+        and (tls.authority is None or held.facts.ocsp_url == tls.ocsp_url)
         and signing is not None
         and held.is_of(signing)
     )

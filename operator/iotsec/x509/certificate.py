@@ -50,6 +50,8 @@ class CertificateFacts:
     """SHA-256 of the DER, hex."""
     subject_key_id: str = ""
     """The hex of its subject key identifier, empty where it has none."""
+    ocsp_url: str = ""
+    """The first OCSP responder that it names, empty where it names none."""
 
 
 def issue(
@@ -105,7 +107,7 @@ def read_certificate(pem: bytes) -> CertificateFacts:
     certificate = read_certificates(pem)[0]
     try:
         extensions = certificate.extensions
-        names = names_of(certificate.subject, extensions)
+        names, responder = names_of(certificate.subject, extensions), _ocsp_url(extensions)
     except UNREADABLE:
         raise InvalidCertificateError("this certificate has extensions that cannot be read: issue it again") from None
     return CertificateFacts(
@@ -118,6 +120,7 @@ def read_certificate(pem: bytes) -> CertificateFacts:
         public=public_of(certificate),
         fingerprint=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
         subject_key_id=_subject_key_id(extensions),
+        ocsp_url=responder,
     )
 
 
@@ -162,6 +165,16 @@ def _pointers(ocsp_url: str, crl_url: str, ca_url: str) -> Iterator[x509.Extensi
     if crl_url:
         names = [x509.UniformResourceIdentifier(crl_url)]
         yield x509.CRLDistributionPoints([x509.DistributionPoint(names, None, None, None)])
+
+
+def _ocsp_url(extensions: x509.Extensions) -> str:
+    """Return whom to ask whether it is revoked: RFC 5280 4.2.2.1."""
+    try:
+        found = extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return ""
+    ocsp = AuthorityInformationAccessOID.OCSP
+    return next((str(one.access_location.value) for one in found if one.access_method == ocsp), "")
 
 
 def _subject_key_id(extensions: x509.Extensions) -> str:
