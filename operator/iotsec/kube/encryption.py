@@ -133,7 +133,7 @@ class Encryption:
     async def reconcile(self, key: Key) -> None:
         """Tell of a policy that its Hub does not tell of: there is none, or another policy came first."""
         record = self._policies.record(key)
-        if record is None or "deletionTimestamp" in record.metadata:
+        if record is None or record.ending:
             return
         first = self._policies.of(record.hub)
         if first is not None and first.key != key:

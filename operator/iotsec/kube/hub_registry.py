@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from iotsec.kube.hub_runtime import HubRuntime
-from iotsec.kube.hub_status import HubRecord
 from iotsec.kube.keys import Key
 from iotsec.kube.namespaces import Namespaces
+from iotsec.kube.object_record import ObjectRecord
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS
 
@@ -19,7 +19,7 @@ class HubRegistry:
         self._queue = queue
         self._namespaces = namespaces
         self._mint = mint
-        self._records: dict[Key, HubRecord] = {}
+        self._records: dict[Key, ObjectRecord] = {}
         self._runtimes: dict[Key, HubRuntime] = {}
         self._former: list[HubRuntime] = []
 
@@ -28,7 +28,7 @@ class HubRegistry:
         key = Key(HUBS.kind, namespace, name)
         return self._runtime(key) if key in self._records else None
 
-    def record(self, key: Key) -> HubRecord | None:
+    def record(self, key: Key) -> ObjectRecord | None:
         """Return a Hub as the watch showed it last."""
         return self._records.get(key)
 
@@ -52,7 +52,7 @@ class HubRegistry:
         if before and int(metadata["resourceVersion"]) <= int(before.metadata["resourceVersion"]):
             return
         told_at = before.told_at if before else float("-inf")
-        self._records[key] = HubRecord(body, body.get("status") or {}, told_at)
+        self._records[key] = ObjectRecord(body, body.get("status") or {}, told_at)
         self._queue.add(key)
 
     def gone(self, namespace: str, name: str) -> None:

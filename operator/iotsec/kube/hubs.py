@@ -27,11 +27,12 @@ from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_spec import specify
-from iotsec.kube.hub_status import HubRecord, HubTeller
+from iotsec.kube.hub_status import HubTeller
 from iotsec.kube.hub_troubles import TROUBLES, trouble_of
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
+from iotsec.kube.object_record import ObjectRecord
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS
@@ -102,7 +103,7 @@ class Hubs:
         else:
             await self._stall(record, runtime, *trouble)
 
-    async def _bring_up(self, record: HubRecord, hub: Hub, runtime: HubRuntime) -> None:
+    async def _bring_up(self, record: ObjectRecord, hub: Hub, runtime: HubRuntime) -> None:
         """See that the Hub has its finalizer, its Secrets and its connection."""
         key = runtime.key
         if not record.ending and names.FINALIZER not in hub.metadata.finalizers:
@@ -157,7 +158,7 @@ class Hubs:
         if fault := runtime.fault or hub_window_fault(hub.spec):
             raise SpecError("", fault)  # it goes on with what was right
 
-    async def _serve(self, record: HubRecord, runtime: HubRuntime) -> None:
+    async def _serve(self, record: ObjectRecord, runtime: HubRuntime) -> None:
         """Tell the servers, the identities and the user how things stand."""
         if record.status.get("operatorPublicKey") is None:
             # The servers may not exist yet, and cannot start before they have read what was just written.
@@ -188,7 +189,7 @@ class Hubs:
     def _users(self, key: Key) -> list[str]:
         return [f"{k.kind} {k.namespace}/{k.name}" for k in self._identities.of_hub((key.namespace, key.name))]
 
-    async def _stall(self, record: HubRecord, runtime: HubRuntime, reason: Reason, message: str) -> None:
+    async def _stall(self, record: ObjectRecord, runtime: HubRuntime, reason: Reason, message: str) -> None:
         """Tell that a Hub needs somebody's help, its identities too; Secrets may be mended without a word to us."""
         key = runtime.key
         # Without its keys nobody can end its accounts, unless there never were any.
@@ -208,7 +209,7 @@ class Hubs:
             self._wake(runtime)
         self._queue.add_after(key, _patience(runtime) if reason is Reason.NATS_UNAVAILABLE else _TROUBLE_SECONDS)
 
-    async def _distribute(self, record: HubRecord, runtime: HubRuntime) -> None:
+    async def _distribute(self, record: ObjectRecord, runtime: HubRuntime) -> None:
         try:
             arrived = await self._pusher.distribute(runtime, _owner(record))
             wait = PRESENCE_SECONDS if arrived else _RETRY_SECONDS
@@ -232,7 +233,7 @@ class Hubs:
                 self._queue.add(identity)
             runtime.waiting.clear()
 
-    async def _end(self, record: HubRecord, runtime: HubRuntime) -> None:
+    async def _end(self, record: ObjectRecord, runtime: HubRuntime) -> None:
         """Let its accounts end on the servers, then its Secrets, then the object."""
         was_live = any(a.ledger.issued_at for a in runtime.accounts.values()) or bool(record.status.get("servers"))
         if was_live:
@@ -247,7 +248,7 @@ class Hubs:
         await self._teller.tell(record, runtime, hub_decisions.deleting())
         await self._release(record, runtime)
 
-    async def _release(self, record: HubRecord, runtime: HubRuntime) -> None:
+    async def _release(self, record: ObjectRecord, runtime: HubRuntime) -> None:
         key = runtime.key
         self._presences.forget(key)
         self._rotations.forget(record.uid)
@@ -281,9 +282,9 @@ def _patience(runtime: HubRuntime) -> float:
     return _AWAY_SECONDS if runtime.connection.problem else _RETRY_SECONDS
 
 
-def _is_forced(record: HubRecord) -> bool:
+def _is_forced(record: ObjectRecord) -> bool:
     return record.annotations.get(names.FORCE_DELETE) == "true"
 
 
-def _owner(record: HubRecord) -> Owner:
+def _owner(record: ObjectRecord) -> Owner:
     return Owner(HUBS.kind, record.metadata["name"], record.uid)

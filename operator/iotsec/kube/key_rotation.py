@@ -25,7 +25,7 @@ from iotsec.kube.accounts import is_complete
 from iotsec.kube.events import Event, EventRecorder
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
-from iotsec.kube.hub_status import HubRecord
+from iotsec.kube.object_record import ObjectRecord
 from iotsec.kube.resources import HUBS
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.servers_seen import ServersSeen
@@ -74,7 +74,7 @@ class KeyRotations:
         """Forget a Hub that is gone."""
         self._memories.pop(uid, None)
 
-    async def advance(self, record: HubRecord, hub: HubRuntime, owner: Owner) -> bool:
+    async def advance(self, record: ObjectRecord, hub: HubRuntime, owner: Owner) -> bool:
         """Make the next step there is to make; tell whether the seeds are others now.
 
         Raises:
@@ -159,7 +159,7 @@ class KeyRotations:
         memory.vouched = vouched
         return Tally(identities, ends)
 
-    async def _operator_step(self, record: HubRecord, hub: HubRuntime, token: str, memory: _Memory) -> OperatorStep:
+    async def _operator_step(self, record: ObjectRecord, hub: HubRuntime, token: str, memory: _Memory) -> OperatorStep:
         if hub.seeds is None:
             raise RuntimeError("the Hub's keys are not loaded")
         under_way = hub.trust is not None and phase_of(hub.seeds) is not OperatorPhase.NONE
@@ -177,7 +177,7 @@ class KeyRotations:
             now=self._clock(),
         )
 
-    async def _trusting(self, record: HubRecord, hub: HubRuntime, memory: _Memory) -> dict[str, Trusts]:
+    async def _trusting(self, record: ObjectRecord, hub: HubRuntime, memory: _Memory) -> dict[str, Trusts]:
         """Return what every server trusts, also of one that was there a while ago."""
         if hub.seeds is None:
             raise RuntimeError("the Hub's keys are not loaded")
@@ -185,7 +185,7 @@ class KeyRotations:
         answers = await memory.seen.ask(trusted_operators, hub, before=before)
         return {name: trusts(answers[name], hub.seeds) if name in answers else Trusts.AWAY for name in memory.seen}
 
-    def _tell(self, record: HubRecord, hub: HubRuntime, told: Iterable[Told]) -> None:
+    def _tell(self, record: ObjectRecord, hub: HubRuntime, told: Iterable[Told]) -> None:
         for one in told:
             log.info("signing key", hub=str(hub.key), reason=str(one.reason), message=one.note, action="rotate")
             self._events.record(

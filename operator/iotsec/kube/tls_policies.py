@@ -8,29 +8,19 @@ from iotsec.api.tls_policy import TLSPolicy
 from iotsec.decide.names import ROTATE, ROTATE_CA
 from iotsec.decide.occasion import as_told
 from iotsec.kube.keys import Key
+from iotsec.kube.object_record import ObjectRecord
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS, TLS_POLICIES
 
 
 @dataclass(slots=True)
-class PolicyRecord:
+class PolicyRecord(ObjectRecord):
     """A TLSPolicy as the watch showed it last."""
 
-    key: Key
-    body: Mapping[str, Any]
-    status: Mapping[str, Any]
-    told_at: float = float("-inf")
-
     @property
-    def metadata(self) -> Mapping[str, Any]:
-        """The object's metadata."""
-        found: Mapping[str, Any] = self.body["metadata"]
-        return found
-
-    @property
-    def uid(self) -> str:
-        """The object's uid."""
-        return str(self.metadata["uid"])
+    def key(self) -> Key:
+        """Its name, as the queue has it."""
+        return Key(TLS_POLICIES.kind, self.metadata["namespace"], self.metadata["name"])
 
     @property
     def version(self) -> tuple[str, int]:
@@ -41,7 +31,7 @@ class PolicyRecord:
     def hub(self) -> Key:
         """The Hub that it is for."""
         reference = (self.body.get("spec") or {}).get("hubRef") or {}
-        return Key(HUBS.kind, self.key.namespace, str(reference.get("name", "")))
+        return Key(HUBS.kind, self.metadata["namespace"], str(reference.get("name", "")))
 
     @property
     def rotate_ca(self) -> str:
@@ -63,7 +53,7 @@ class PolicyRecord:
         return TLSPolicy.parse(self.body)
 
     def _asked(self, annotation: str) -> str:
-        return as_told(str((self.metadata.get("annotations") or {}).get(annotation, "")))
+        return as_told(self.annotations.get(annotation, ""))
 
 
 class TlsPolicies:
@@ -80,7 +70,7 @@ class TlsPolicies:
         before = self._records.get(key)
         if before and int(metadata["resourceVersion"]) <= int(before.metadata["resourceVersion"]):
             return
-        record = PolicyRecord(key, body, body.get("status") or {}, before.told_at if before else float("-inf"))
+        record = PolicyRecord(body, body.get("status") or {}, before.told_at if before else float("-inf"))
         self._records[key] = record
         if before is None or before.hub != record.hub:
             self._queue_all(record.hub)
@@ -103,7 +93,7 @@ class TlsPolicies:
     def of(self, hub: Key) -> PolicyRecord | None:
         """Return the policy that counts for a Hub: of several the one that was there first."""
         return min(
-            (one for one in self._records.values() if one.hub == hub and "deletionTimestamp" not in one.metadata),
+            (one for one in self._records.values() if one.hub == hub and not one.ending),
             # Creation is told in whole seconds: of two of the same second the one counts that is carried out already.
             key=lambda one: (one.metadata.get("creationTimestamp", ""), not one.status.get("authorities"), one.uid),
             default=None,
@@ -119,5 +109,4 @@ class TlsPolicies:
 
 def _says(record: PolicyRecord) -> tuple[object, ...]:
     """Return what a policy asks for: an event that shows the same is the echo of what was written of it."""
-    metadata = record.metadata
-    return record.uid, metadata.get("generation"), metadata.get("annotations"), "deletionTimestamp" in metadata
+    return record.uid, record.metadata.get("generation"), record.annotations, record.ending
