@@ -226,7 +226,7 @@ async def test_a_flood_is_told_to_try_later_and_what_is_known_is_answered_all_th
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An RSA signature takes milliseconds: who asks with a nonce, or of serials nobody has, could take all our time."""
-    monkeypatch.setattr(revocation, "SIGNING_SHARE", 0.005)
+    monkeypatch.setattr(revocation, "SIGNING_SHARE", 0.05)  # more than one signature takes, and less than forty
     hub = RevokingHub(authorities=(root(KeyType("RSA", 4096), now=now()),))
     async with serving(hub):
         certificate, _ = hub.issue(WEATHER)

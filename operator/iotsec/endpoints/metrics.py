@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-PATH: Final = "/metrics"
+from iotsec.endpoints.endpoint import Endpoint
 
-log = structlog.get_logger()
+PATH: Final = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,36 +90,21 @@ class Metrics:
         return encode(self._registry), content_type
 
 
-class MetricsEndpoint:
+class MetricsEndpoint(Endpoint):
     """Answers Prometheus over HTTP, between `start` and `close`; whoever reaches it may read."""
+
+    listens = "metrics endpoint listens"
+    keepalive_seconds = 75
 
     def __init__(self, metrics: Metrics, *, host: str, port: int) -> None:
         """Prepare; port 0 takes one that is free."""
+        super().__init__(host=host, port=port)
         self._metrics = metrics
-        self._host = host
-        self._port = port
-        self._runner: web.AppRunner | None = None
 
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self._port
-
-    async def start(self) -> None:
-        """Listen; raises ``OSError`` where the address is taken."""
+    def _application(self) -> web.Application:
         app = web.Application()
         app.add_routes([web.get(PATH, self._scraped)])
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
-        self._port = self._runner.addresses[0][1]
-        log.info("metrics endpoint listens", host=self._host, port=self._port, action="listen")
-
-    async def close(self) -> None:
-        """Listen no more; a second time does nothing."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        return app
 
     async def _scraped(self, http: web.Request) -> web.Response:
         body, content_type = self._metrics.told(http.headers.get("Accept", ""))

@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
-import structlog
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from iotsec.decide.revoked_certificates import Sources
+from iotsec.endpoints.endpoint import Endpoint
 from iotsec.x509 import ocsp
 from iotsec.x509.authority import Authority
 from iotsec.x509.revocation import crl
@@ -42,8 +42,6 @@ _KEPT_ANSWERS: Final = 8192  # of some 500 bytes each
 _KEPT_LISTS: Final = 16  # of 600 KiB each at most
 _KEPT_INDEXES: Final = 64
 _NUMBER_BITS: Final = 20
-
-log = structlog.get_logger()
 
 _OCSP_RESPONSE: Final = "application/ocsp-response"
 
@@ -82,12 +80,15 @@ class _OverloadedError(RuntimeError):
     """Enough was signed in this second."""
 
 
-class RevocationEndpoint:
+class RevocationEndpoint(Endpoint):
     """Answers for all Hubs that ``sources`` knows, by namespace and name; between `start` and `close`.
 
     What is revoked is refused from the next question on; who keeps a former answer, as nats-server does, keeps it for
     ``validity`` seconds at most, or those of its Hub's `Sources`. ``clock`` tells unix seconds.
     """
+
+    listens = "revocation endpoint listens"
+    keepalive_seconds = 15
 
     def __init__(
         self,
@@ -98,12 +99,10 @@ class RevocationEndpoint:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        super().__init__(host=host, port=port)
         self._sources = sources
         self._clock = clock
         self._validity = validity
-        self._host = host
-        self._port = port
-        self._runner: web.AppRunner | None = None
         self._answers = _Kept(_KEPT_ANSWERS)
         self._lists = _Kept(_KEPT_LISTS)
         self._issuers = lru_cache(_KEPT_INDEXES)(ocsp.issuers)
@@ -111,13 +110,7 @@ class RevocationEndpoint:
         self._spent = {True: 0.0, False: 0.0}
         """In this second: for those who are revoked, and for all else."""
 
-    @property
-    def port(self) -> int:
-        """Where it listens: the port it was given, or, for 0, the one that was free."""
-        return self._port
-
-    async def start(self) -> None:
-        """Listen; raises ``OSError`` where the address is taken."""
+    def _application(self) -> web.Application:
         app = web.Application(client_max_size=BODY_BYTES)
         app.add_routes(
             [
@@ -127,18 +120,7 @@ class RevocationEndpoint:
                 web.get("/ca/{namespace}/{hub}/{key_id}.crt", self._certificate),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=15, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-        log.info("revocation endpoint listens", host=self._host, port=self._port, action="listen")
-
-    async def close(self) -> None:
-        """Listen no more; a second time does nothing."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        return app
 
     async def _ocsp_posted(self, http: web.Request) -> web.Response:
         return self._answer(http, await http.read())
