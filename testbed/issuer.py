@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from iotsec.x509.key_usage import key_usage
+
 _DEFAULT_LIFE = dt.timedelta(days=90)
 _CA_LIFE = dt.timedelta(days=3650)
 _SKEW = dt.timedelta(seconds=1)
@@ -48,17 +50,7 @@ class Root:
         """A new one, good for ten years."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = _named(common_name)
-        may_sign = x509.KeyUsage(
-            digital_signature=True,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
+        may_sign = key_usage("digital_signature", "key_cert_sign", "crl_sign")
         certificate = (
             _builder(_CA_LIFE)
             .subject_name(name)

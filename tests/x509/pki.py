@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from iotsec.x509.authority import Authority, read_authority, self_signed
 from iotsec.x509.certificate import issue
+from iotsec.x509.key_usage import key_usage
 from iotsec.x509.keys import KeyType, PrivateKey, generate, new_serial
 from iotsec.x509.names import Names, Usage
 
@@ -29,17 +30,7 @@ WEATHER = Names(
 )
 NATS = Names("nats", dns_names=("nats.example.com", "*.nats-headless.fleet.svc"), ip_addresses=("127.0.0.1", "::1"))
 
-CA_USAGE = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+CA_USAGE = key_usage("key_cert_sign", "crl_sign")
 Signer = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 

@@ -30,20 +30,11 @@ from x509.pki import (
 )
 
 from iotsec.x509.authority import Authority, UnusableAuthorityError, read_authority, self_signed
+from iotsec.x509.key_usage import key_usage
 from iotsec.x509.keys import KeyType, generate
 
 CA = (x509.BasicConstraints(ca=True, path_length=None), True)
-NO_SIGNING = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+NO_SIGNING = key_usage("digital_signature", "crl_sign")
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES, ids=str)

@@ -9,22 +9,13 @@ from cryptography.x509.oid import NameOID
 
 from iotsec.x509.chain import Chain, UnusableAuthorityError, read_chain
 from iotsec.x509.instants import as_instant, as_seconds
+from iotsec.x509.key_usage import key_usage
 from iotsec.x509.keys import InvalidPrivateKeyError, PrivateKey, key_id, read_public, signature_hash
 from iotsec.x509.pem import InvalidCertificateError, public_of, read_certificates, write_certificates
 
 __all__ = ["Authority", "UnusableAuthorityError", "read_authority", "self_signed"]
 
-_KEY_USAGE: Final = x509.KeyUsage(
-    digital_signature=True,  # it signs its OCSP answers itself
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+_KEY_USAGE: Final = key_usage("digital_signature", "key_cert_sign", "crl_sign")  # it signs its OCSP answers itself
 
 
 class Authority:

@@ -12,6 +12,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from iotsec.x509.authority import Authority, UnusableAuthorityError
 from iotsec.x509.instants import as_instant, as_seconds
+from iotsec.x509.key_usage import key_usage
 from iotsec.x509.keys import InvalidPrivateKeyError, PrivateKey, PublicObject, key_id, read_public, signature_hash
 from iotsec.x509.names import Names, Usage, checked, names_of
 from iotsec.x509.pem import (
@@ -137,17 +138,8 @@ def leaf_key_usage(key: PublicObject, usage: Usage = Usage.PEER) -> x509.KeyUsag
 
     A client's does not: RFC 5280 4.2.1.12.
     """
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=isinstance(key, rsa.RSAPublicKey) and usage is not Usage.CLIENT,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    deciphers = isinstance(key, rsa.RSAPublicKey) and usage is not Usage.CLIENT
+    return key_usage("digital_signature", *(["key_encipherment"] if deciphers else []))
 
 
 def _pointers(ocsp_url: str, crl_url: str, ca_url: str) -> Iterator[x509.ExtensionType]:
