@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ _ROOTS = {
     **dict.fromkeys(("Secret", "ConfigMap"), "/api/v1"),
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet"), "/apis/apps/v1"),
 }
+_HELD = ("Hub", "TLSPolicy", "Device", "Module", "Client", "Secret")
+"""What the operator's finalizer can be on; Hubs first, as nobody is cut off from a Hub that is not there."""
 _PLURALS = {"TLSPolicy": "tlspolicies"}
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
@@ -194,6 +197,21 @@ class User:
             remaining = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
             left = [c["message"] for c in conditions if c["type"] in remaining]
             raise TimeoutError(f"{error}: {left}") from None
+
+    def abandon_namespace(self) -> None:
+        """Delete the namespace, and wait for no NATS: its servers are gone for good, there is nobody to cut off.
+
+        Otherwise all that is ours in it would ask for a server that is no more, and stay, as long as anybody looks.
+        """
+        with suppress(RequestRefusedError):  # it may be gone already
+            self.api.request("DELETE", f"/api/v1/namespaces/{self.namespace}")
+        for kind in _HELD:
+            path = self._path(kind, "").rstrip("/")
+            self.api.request("DELETE", path)
+            for held in self.api.request("GET", path)["items"]:
+                name = held["metadata"]["name"]
+                with suppress(RequestRefusedError):  # gone meanwhile
+                    self.patch(kind, name, {"metadata": {"finalizers": None}})
 
     def _path(self, kind: str, name: str) -> str:
         root = _ROOTS.get(kind, _OURS)

@@ -2,14 +2,13 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from testbed.api import RequestRefusedError
 from testbed.control_plane import ControlPlane
 from testbed.nats_cluster import NatsCluster
 from testbed.nats_server import NatsServer
@@ -70,13 +69,12 @@ def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> I
 @contextmanager
 def new_namespace(plane: ControlPlane) -> Iterator[User]:
     """A user in a namespace of their own; its deletion goes on in the background."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    plane.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    user = User(plane.api, f"test-{uuid.uuid4().hex[:8]}")
+    plane.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": user.namespace}})
     try:
-        yield User(plane.api, name)
+        yield user
     finally:
-        with suppress(RequestRefusedError):  # a test may have deleted it already
-            plane.api.request("DELETE", f"/api/v1/namespaces/{name}")
+        user.abandon_namespace()
 
 
 def bring_up(user: User, server: NatsServer, **spec: object) -> Site:

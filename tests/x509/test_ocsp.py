@@ -48,8 +48,9 @@ def believed(directory: Path, authority: Authority, certificate: bytes, answer: 
 
 
 def answered(authority: Authority, request: bytes, revoked_at: int | None = None) -> bytes:
-    asks = ocsp.read(request)
-    return ocsp.answer(authority, asks, revoked_at=revoked_at, this_update=NOW - 300, next_update=NOW + 60)
+    """An answer of this moment: OpenSSL judges its age by the clock, and `NOW` may be long ago."""
+    asks, now = ocsp.read(request), int(time.time())
+    return ocsp.answer(authority, asks, revoked_at=revoked_at, this_update=now - 300, next_update=now + 60)
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES, ids=str)
