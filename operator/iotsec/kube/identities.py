@@ -87,6 +87,8 @@ class Identities:
             self._obstacles.forget(key)
             await self._orders.done(_order_of(key))
             return
+        if record.released:
+            return  # its Secrets are gone: what they told would have to be cut off again, for all anybody knows
         hub = self._hubs.runtime(*record.hub)
         if hub is not None and hub.view is None:
             hub.waiting.add(key)
@@ -193,6 +195,7 @@ class Identities:
             hub.waiting.add(key)
         if plan.release:
             await remove_finalizer(self._client, resource, key.namespace, key.name, uid=identity.uid)
+            self._cache.release(key, identity.uid)
         else:
             plan = await self._workloads.restart(key, identity, plan)
             await self._reporter.tell(key, identity, plan, hub)

@@ -41,6 +41,8 @@ class Record:
     status: bytes
     asked: bool = False
     """Its end was handed to the Hub; what is left to do is to tidy up."""
+    released: bool = False
+    """It is deleted, all of it is cut off and tidied up; its object is there for as long as others want."""
 
     @property
     def ends(self) -> bool:
@@ -119,6 +121,7 @@ class IdentityCache:
         before = self._records.get(key)
         if before and before.uid == record.uid and int(record.resource_version) <= int(before.resource_version):
             return key, False, set()
+        record.released = before is not None and before.uid == record.uid and before.released
         concerned: set[Key] = set()
         if before is not None and _claims(before) != _claims(record):
             concerned = self._unindex(key, before)
@@ -146,6 +149,12 @@ class IdentityCache:
             record.status = canonical(status)
             record.holds_id, record.holds_key, record.holds_account, record.holds_role = _held(status)
             self._index(key, record)
+
+    def release(self, key: Key, uid: str) -> None:
+        """Remember that nothing is left to be done for an identity that is going."""
+        record = self._records.get(key)
+        if record is not None and record.uid == uid:
+            record.released = True
 
     def identity(self, key: Key) -> Declared | None:
         """Return an identity as decisions take it: with its spec, or with what is wrong with that."""

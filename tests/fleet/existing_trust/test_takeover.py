@@ -147,6 +147,23 @@ async def test_who_comes_back_gets_in_with_what_is_issued_then_and_never_with_th
         user.wait_gone("Hub", "plant")
 
 
+def test_a_device_that_somebody_else_holds_is_cut_off_by_one_push(
+    operator: Operator, user: User, server: NatsServer, trust: ExistingTrust
+) -> None:
+    take_over(user, server, trust)
+    user.apply("Device", "held", {"hubRef": {"name": "plant"}}, finalizers=["example.com/inventory"])
+    user.wait_ready("Device", "held")
+    pushed = pushes(operator, trust.account)
+
+    user.delete("Device", "held")
+    user.wait_for("Device", "held", lambda it: it["metadata"]["finalizers"] == ["example.com/inventory"])
+    user.issue_device("another")  # worked on after what was queued for the first
+
+    assert pushes(operator, trust.account) == pushed + 1
+    user.patch("Device", "held", {"metadata": {"finalizers": None}})
+    user.wait_gone("Device", "held")
+
+
 async def test_an_account_that_was_not_there_is_made_and_ends_with_the_hub(
     user: User, server: NatsServer, trust: ExistingTrust
 ) -> None:
