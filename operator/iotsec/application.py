@@ -11,7 +11,7 @@ import structlog
 from iotsec.broker.connection import CREDENTIALS_SECONDS
 from iotsec.decide import names
 from iotsec.decide.revoked_certificates import Sources
-from iotsec.decide.trust_bundles import TRUST_BUNDLE
+from iotsec.decide.trust_bundles import TRUST_BUNDLES
 from iotsec.kube.accounts import AccountPusher
 from iotsec.kube.certificate_requests import CERTIFICATE_REQUESTS, CertificateOrders
 from iotsec.kube.client import Client
@@ -40,9 +40,10 @@ from iotsec.kube.ledgers import Ledgers
 from iotsec.kube.namespaces import Namespaces
 from iotsec.kube.orphans import Orphans
 from iotsec.kube.pacing import Pacer
+from iotsec.kube.placements import Placements
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import HUBS, NAMESPACES, SECRETS, TLS_POLICIES
+from iotsec.kube.resources import CONFIG_MAPS, HUBS, NAMESPACES, SECRETS, TLS_POLICIES
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.tls_authorities import TlsAuthorities
@@ -51,7 +52,6 @@ from iotsec.kube.tls_policies import TlsPolicies
 from iotsec.kube.tls_policy_teller import TlsPolicyTeller
 from iotsec.kube.tls_rollout import TlsRollout
 from iotsec.kube.tls_secrets import TlsSecrets
-from iotsec.kube.trust_bundles import CONFIG_MAPS, TrustBundles
 from iotsec.kube.turns import Turns
 from iotsec.kube.workloads import Workloads
 from iotsec.nats import creds, jwt
@@ -116,7 +116,7 @@ class Application:
         self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials)
         self._policies = TlsPolicies(self.queue)
         self._orders = CertificateOrders(client, self.queue, clock=clock)
-        self._bundles = TrustBundles(client, changed=self.queue.add)
+        self._bundles = Placements(client, TRUST_BUNDLES, CONFIG_MAPS, changed=self.queue.add)
         keys = KeyMaker(generate)
         tls_secrets = TlsSecrets(writer, keeper)
         self._encryption = Encryption(
@@ -193,7 +193,7 @@ class Application:
                 CONFIG_MAPS,
                 upsert=self._bundles.upsert,
                 gone=self._bundles.gone,
-                selector=f"{names.COMPONENT}={TRUST_BUNDLE}",
+                selector=f"{names.COMPONENT}={TRUST_BUNDLES.component}",
                 metadata_only=True,
             ),
             Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),

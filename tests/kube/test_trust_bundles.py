@@ -10,11 +10,12 @@ import pytest
 from kube.api_client import api_client
 
 from iotsec.decide import names
-from iotsec.decide.trust_bundles import TRUST_BUNDLE, WantedBundle
+from iotsec.decide.trust_bundles import TRUST_BUNDLES
 from iotsec.kube.client import Client
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
-from iotsec.kube.trust_bundles import CONFIG_MAPS, TrustBundles
+from iotsec.kube.placements import Placements
+from iotsec.kube.resources import CONFIG_MAPS
 from testbed.control_plane import ControlPlane
 from testbed.operator import SERVICE_ACCOUNT
 from testbed.user import Object, User
@@ -32,20 +33,20 @@ class Desk:
         self.hub = hub
         self.writes = 0
         self.touched: list[Key] = []
-        self.bundles = TrustBundles(client, changed=self.touched.append)
+        self.bundles = Placements(client, TRUST_BUNDLES, CONFIG_MAPS, changed=self.touched.append)
         self.informer = Informer(
             client,
             CONFIG_MAPS,
             upsert=self.bundles.upsert,
             gone=self.bundles.gone,
-            selector=f"{names.COMPONENT}={TRUST_BUNDLE}",
+            selector=f"{names.COMPONENT}={TRUST_BUNDLES.component}",
             metadata_only=True,
         )
 
     async def keep(self, *users: User, bundle: bytes = OLD, key: str = "ca.crt", name: str = NAME) -> tuple[str, ...]:
         """Have the bundle in the namespaces of these users and nowhere else."""
-        namespaces = frozenset(user.namespace for user in users)
-        return await self.bundles.keep(self.hub, WantedBundle(bundle, name, key, namespaces))
+        wanted = {(user.namespace, name): {key: bundle.decode()} for user in users}
+        return tuple((await self.bundles.keep(self.hub, wanted)).values())
 
     async def keep_when_touched(self, *users: User) -> None:
         """Do as the Hub's worker does when it is told that somebody touched one."""
@@ -145,7 +146,7 @@ async def test_a_bundle_leaves_a_namespace_that_is_no_longer_meant_and_goes_with
     assert bundle_of(stays)
     assert leaves.get("ConfigMap", NAME) is None
 
-    await desk.bundles.keep(desk.hub, None)
+    await desk.bundles.keep(desk.hub, {})
     assert stays.get("ConfigMap", NAME) is None
 
 
@@ -226,7 +227,7 @@ async def test_two_hubs_of_one_name_do_not_fight_over_a_config_map(
     await desk.keep(user)
     async with desk_at(kubeconfig, Key("Hub", users[1].namespace, "plant")) as other:
         (why,) = await other.keep(user, bundle=NEW)
-        await other.bundles.keep(other.hub, None)
+        await other.bundles.keep(other.hub, {})
 
     assert f"is that of Hub {desk.hub.namespace}/plant" in why
     assert bundle_of(user) == OLD.decode()
@@ -263,6 +264,7 @@ async def test_a_namespace_that_is_going_is_no_trouble(
         await desk.keep(user, other)
         held = {"metadata": {"name": "held", "finalizers": ["example.com/held"]}}
         user.create("ConfigMap", "held", **held)
+        desk.touched.clear()  # our own writes may have been seen before they were answered
         control_plane.api.request("DELETE", f"/api/v1/namespaces/{user.namespace}")
         await until(lambda: user.get("ConfigMap", NAME) is None, within=30)
         await until(lambda: bool(desk.touched), within=30)
@@ -287,5 +289,5 @@ async def test_a_restart_writes_nothing_that_is_so_and_finds_what_was_left(
         await desk.keep(*users)
 
         assert (desk.writes, bundle_of(other)) == (1, OLD.decode())
-        await desk.bundles.keep(desk.hub, None)
+        await desk.bundles.keep(desk.hub, {})
     assert (user.get("ConfigMap", NAME), other.get("ConfigMap", NAME)) == (None, None)

@@ -1,4 +1,4 @@
-"""Which namespaces may use an account: the Hub's own, all, or those with certain labels."""
+"""Which namespaces are meant, to use an account for instance: the Hub's own, all, or those with certain labels."""
 
 from collections.abc import Iterable, Mapping
 
@@ -21,6 +21,15 @@ def matching_nothing(accounts: Iterable[Account], namespaces: Mapping[str, Mappi
         for name, selector in selectors.items()
         if selector is not None and not any(selects(selector, labels) for labels in namespaces.values())
     )
+
+
+def chosen_namespaces(
+    where: str, selector: LabelSelector | None, *, hub_namespace: str, labels: Mapping[str, Mapping[str, str]]
+) -> frozenset[str]:
+    """Return which namespaces, given with their labels, are meant by Same, All, or Selector and its selector."""
+    if where == "Selector":
+        return frozenset(name for name, found in labels.items() if selector is not None and selects(selector, found))
+    return frozenset(labels if where == "All" else (name for name in labels if name == hub_namespace))
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""Who wrote what of a Secret, by the field managers that the API server keeps."""
+"""Who wrote what of an object, by the field managers that the API server keeps."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,19 +18,25 @@ def ours_alone(metadata: Mapping[str, Any], field_name: str) -> frozenset[str]:
     return frozenset(name for name in ours - others if name in (metadata.get(field_name) or {}))
 
 
-def touched_by_others(managed: Iterable[Mapping[str, Any]], keys: tuple[str, ...]) -> bool:
-    """Tell whether anybody but us wrote a data key or an annotation of ours, or removed one."""
+def touched_by_others(
+    managed: Iterable[Mapping[str, Any]], keys: tuple[str, ...] | None, *, field_name: str = "data"
+) -> bool:
+    """Tell whether anybody but us wrote an entry of ours in a field, or an annotation of ours, or removed one.
+
+    ``keys`` are the entries that are ours; ``None``: the whole field is, whatever others would put there.
+    """
     ours: set[str] = set()
     for entry in managed:
         fields = entry.get("fieldsV1") or {}
-        data = fields.get("f:data") or {}
+        entries = fields.get(f"f:{field_name}") or {}
         if entry.get("manager") == names.FIELD_MANAGER:
-            ours.update(data)
+            ours.update(entries)
             continue
         annotations = (fields.get("f:metadata") or {}).get("f:annotations") or {}
-        if any(f"f:{key}" in data for key in keys) or any(map(_is_ours, annotations)):
+        theirs = bool(entries) if keys is None else any(f"f:{key}" in entries for key in keys)
+        if theirs or any(map(_is_ours, annotations)):
             return True
-    return not all(f"f:{key}" in ours for key in keys)
+    return not all(f"f:{key}" in ours for key in keys or ())
 
 
 def _is_ours(field_name: str) -> bool:

@@ -20,6 +20,7 @@ from iotsec.kube.resources import Resource
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -96,6 +97,17 @@ class Client:
             body=operations,
             params={"fieldManager": FIELD_MANAGER},
             content_type=JSON_PATCH,
+            accept=METADATA_ONLY,
+        )
+
+    async def apply(self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply, also over what others wrote; answers with the object's metadata alone."""
+        return await self._call(
+            "PATCH",
+            resource.path(namespace, name),
+            body=body,
+            params={"fieldManager": FIELD_MANAGER, "force": "true"},
+            content_type=APPLY,
             accept=METADATA_ONLY,
         )
 

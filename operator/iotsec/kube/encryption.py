@@ -14,20 +14,20 @@ from iotsec.decide.conditions import Reason
 from iotsec.decide.consumers import counted, in_use_until
 from iotsec.decide.secrets import Owner, SecretFacts
 from iotsec.decide.tls_status import TlsState
-from iotsec.decide.trust_bundles import wanted_bundle
+from iotsec.decide.trust_bundles import wanted_bundles
 from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.key_maker import KeyMaker, KeyNotMadeError
 from iotsec.kube.keys import Key
 from iotsec.kube.namespaces import Namespaces
+from iotsec.kube.placements import Placements
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.tls_keeper import TlsKeeper
 from iotsec.kube.tls_policies import TlsPolicies
 from iotsec.kube.tls_policy_teller import TlsPolicyTeller
 from iotsec.kube.tls_rollout import TlsRollout
-from iotsec.kube.trust_bundles import TrustBundles
 from iotsec.nats.tls_config import encrypted_listeners
 
 log = structlog.get_logger()
@@ -49,7 +49,7 @@ class Encryption:
         keeper: TlsKeeper,
         keys: KeyMaker,
         rollout: TlsRollout,
-        bundles: TrustBundles,
+        bundles: Placements,
         namespaces: Namespaces,
         secrets: SecretCache,
         identities: IdentityCache,
@@ -121,14 +121,14 @@ class Encryption:
 
     async def forget(self, hub: Key) -> None:
         """Take note that a Hub is no more: what it had in other namespaces goes."""
-        await self._bundles.keep(hub, None)
+        await self._bundles.keep(hub, {})
 
     async def _keep_bundles(self, hub: HubRuntime) -> None:
         tls = hub.tls
-        wanted = wanted_bundle(
+        wanted = wanted_bundles(
             tls.settings, tls.authorities, hub.key.name, namespace=hub.key.namespace, labels=self._namespaces.labels
         )
-        tls.conflicts = await self._bundles.keep(hub.key, wanted)
+        tls.conflicts = tuple((await self._bundles.keep(hub.key, wanted)).values())
 
     async def reconcile(self, key: Key) -> None:
         """Tell of a policy that its Hub does not tell of: there is none, or another policy came first."""
