@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from broker.one_account import Trust, new_key
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
+from nats.js.errors import ServiceUnavailableError
 
 from iotsec.decide.encryption_at_rest import METADATA_CONF, EncryptionState, jetstream_conf
 from iotsec.nats import jwt
@@ -16,6 +17,7 @@ from iotsec.nats.claims import AccountClaims, AccountLimits, JetStreamLimits
 from iotsec.nats.keys import KeyType, SigningKey
 from testbed.clients import connect_as
 from testbed.nats_server import NatsServer
+from testbed.waiting import wait_until_async
 
 PLAIN = b"temperature-in-the-vault=21"
 ACKED = 3
@@ -79,12 +81,22 @@ async def store(server: NatsServer, creds: str, count: int, *, replicas: int = 1
     """Store messages in a stream, and take the first of them with a durable consumer."""
     async with connect_as(server.url, creds) as device:
         stream = device.client.jetstream()
+        await wait_until_async(lambda: is_on(stream), within=30)
         await stream.add_stream(StreamConfig(name="vault", subjects=["vault.>"], num_replicas=replicas))
         await stream.add_consumer("vault", ConsumerConfig(durable_name="archive", ack_policy=AckPolicy.EXPLICIT))
         for number in range(count):
             await stream.publish(f"vault.{number}", PLAIN)
         for message in await (await archive(stream)).fetch(ACKED):
             await message.ack_sync()
+
+
+async def is_on(stream: JetStreamContext) -> bool:
+    """Whether the account may store here by now: servers that just started tell so a moment later."""
+    try:
+        await stream.account_info()
+    except ServiceUnavailableError:
+        return False
+    return True
 
 
 async def archive(stream: JetStreamContext) -> JetStreamContext.PullSubscription:
