@@ -14,12 +14,13 @@ T = TypeVar("T")
 
 _OURS = "/apis/iotsec.dev/v1alpha1"
 _ROOTS = {
-    **dict.fromkeys(("Secret", "ConfigMap"), "/api/v1"),
+    **dict.fromkeys(("Secret", "ConfigMap", "Pod"), "/api/v1"),
+    "NetworkPolicy": "/apis/networking.k8s.io/v1",
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet"), "/apis/apps/v1"),
 }
 _HELD = ("Hub", "TLSPolicy", "Device", "Module", "Client", "Secret")
 """What the operator's finalizer can be on; Hubs first, as nobody is cut off from a Hub that is not there."""
-_PLURALS = {"TLSPolicy": "tlspolicies"}
+_PLURALS = {"TLSPolicy": "tlspolicies", "NetworkPolicy": "networkpolicies"}
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -104,6 +105,11 @@ class User:
     def delete(self, kind: str, name: str) -> None:
         """Ask for the object's deletion, as `kubectl delete --wait=false` does."""
         self.api.request("DELETE", self._path(kind, name))
+
+    def all_of(self, kind: str) -> list[Object]:
+        """Every object of a kind."""
+        found: list[Object] = self.api.request("GET", self._path(kind, ""))["items"]
+        return found
 
     def delete_all(self, kind: str) -> None:
         """Ask for the deletion of all objects of a kind, as `kubectl delete --all --wait=false` does."""
@@ -206,9 +212,8 @@ class User:
         with suppress(RequestRefusedError):  # it may be gone already
             self.api.request("DELETE", f"/api/v1/namespaces/{self.namespace}")
         for kind in _HELD:
-            path = self._path(kind, "").rstrip("/")
-            self.api.request("DELETE", path)
-            for held in self.api.request("GET", path)["items"]:
+            self.delete_all(kind)
+            for held in self.all_of(kind):
                 name = held["metadata"]["name"]
                 with suppress(RequestRefusedError):  # gone meanwhile
                     self.patch(kind, name, {"metadata": {"finalizers": None}})

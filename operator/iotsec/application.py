@@ -10,6 +10,7 @@ import structlog
 
 from iotsec.broker.connection import CREDENTIALS_SECONDS
 from iotsec.decide import names
+from iotsec.decide.network_policies import POLICIES, OperatorPods
 from iotsec.decide.revoked_certificates import Sources
 from iotsec.decide.trust_bundles import TRUST_BUNDLES
 from iotsec.kube.accounts import AccountPusher
@@ -38,12 +39,13 @@ from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
 from iotsec.kube.ledgers import Ledgers
 from iotsec.kube.namespaces import Namespaces
+from iotsec.kube.networks import Networks
 from iotsec.kube.orphans import Orphans
 from iotsec.kube.pacing import Pacer
 from iotsec.kube.placements import Placements
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import CONFIG_MAPS, HUBS, NAMESPACES, SECRETS, TLS_POLICIES
+from iotsec.kube.resources import CONFIG_MAPS, HUBS, NAMESPACES, NETWORK_POLICIES, SECRETS, TLS_POLICIES
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.tls_authorities import TlsAuthorities
@@ -117,6 +119,16 @@ class Application:
         self._policies = TlsPolicies(self.queue)
         self._orders = CertificateOrders(client, self.queue, clock=clock)
         self._bundles = Placements(client, TRUST_BUNDLES, CONFIG_MAPS, changed=self.queue.add)
+        self._network_policies = Placements(client, POLICIES, NETWORK_POLICIES, changed=self.queue.add)
+        port = settings.revocation.port if settings.revocation is not None else None
+        networks = Networks(
+            client=client,
+            queue=self.queue,
+            identities=self.cache,
+            policies=self._network_policies,
+            operator=OperatorPods(settings.namespace, port) if settings.namespace is not None else None,
+            labels=self.namespaces.labels,
+        )
         keys = KeyMaker(generate)
         tls_secrets = TlsSecrets(writer, keeper)
         self._encryption = Encryption(
@@ -157,6 +169,7 @@ class Application:
             pusher=AccountPusher(hub_secrets, Ledgers(self.secrets, self.cache, clock=clock), clock=clock),
             encryption=self._encryption,
             at_rest=EncryptionAtRest(writer, keeper, entropy=entropy),
+            networks=networks,
             teller=HubTeller(client, self.queue, self.events, clock=clock),
             clock=clock,
         )
@@ -171,6 +184,7 @@ class Application:
             workloads=Workloads(client, self.events, clock=clock),
             turns=self._turns,
             orders=self._orders,
+            networks=networks,
             clock=clock,
             entropy=entropy,
             keys=keys,
@@ -184,17 +198,22 @@ class Application:
             hubs=self._registry,
             clock=clock,
         )
-        self._intake = Intake(queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self._registry)
+        self._intake = Intake(
+            queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self._registry, changed=networks.changed
+        )
         self.informers = [
             Informer(client, HUBS, upsert=self._registry.upsert, gone=self._registry.gone),
             Informer(client, TLS_POLICIES, upsert=self._policies.upsert, gone=self._policies.gone),
-            Informer(
-                client,
-                CONFIG_MAPS,
-                upsert=self._bundles.upsert,
-                gone=self._bundles.gone,
-                selector=f"{names.COMPONENT}={TRUST_BUNDLES.component}",
-                metadata_only=True,
+            *(
+                Informer(
+                    client,
+                    placements.resource,
+                    upsert=placements.upsert,
+                    gone=placements.gone,
+                    selector=placements.selector,
+                    metadata_only=True,
+                )
+                for placements in (self._bundles, self._network_policies)
             ),
             Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),
             Informer(
@@ -227,8 +246,8 @@ class Application:
         for informer in self.informers:
             await informer.synced.wait()
         self._intake.open()
-        for hub in self._bundles.hubs():
-            self.queue.add(hub)  # it may be gone, and its ConfigMaps with it
+        for hub in self._bundles.hubs() | self._network_policies.hubs():
+            self.queue.add(hub)  # it may be gone, and what it had in other namespaces with it
         self._spawn(self.queue.run_clock(), "clock")
         self._spawn(self.presences.run(), "presence")
         self._spawn(self._orders.run(), "certificate requests")

@@ -42,6 +42,8 @@ class Settings:
     """How many statuses a second are written of who is connected, at most."""
     instance: str = "iotsec"
     """Who reports events: the pod's name."""
+    namespace: str | None = None
+    """The namespace of the pod, from where NATS is reached; ``None``: it runs outside of the cluster."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -68,6 +70,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         writes_per_second=_number(environment, "IOTSEC_WRITES_PER_SECOND", default.writes_per_second, least=2),
         presence_writes=_number(environment, "IOTSEC_PRESENCE_WRITES", default.presence_writes, least=0.1),
         instance=environment.get("POD_NAME") or default.instance,
+        namespace=environment.get("POD_NAMESPACE") or None,
     )
 
 

@@ -1,6 +1,17 @@
 """All objects that are accepted and refused: held against both the parser and a real API server."""
 
-from api import accounts, certificates, encryption, identities, objects, roles, rotations, tls_listeners, tls_policies
+from api import (
+    accounts,
+    certificates,
+    encryption,
+    identities,
+    network_access,
+    objects,
+    roles,
+    rotations,
+    tls_listeners,
+    tls_policies,
+)
 from api.objects import Json, Refused
 
 ACCEPTED: dict[str, Json] = {
@@ -10,6 +21,7 @@ ACCEPTED: dict[str, Json] = {
     **accounts.ACCEPTED,
     **rotations.ACCEPTED,
     **encryption.ACCEPTED,
+    **network_access.ACCEPTED,
     **certificates.ACCEPTED,
     **tls_policies.ACCEPTED,
 }
@@ -21,6 +33,7 @@ REFUSED: tuple[Refused, ...] = (
     *accounts.REFUSED,
     *rotations.REFUSED,
     *encryption.REFUSED,
+    *network_access.REFUSED,
     *certificates.REFUSED,
     *tls_policies.REFUSED,
     *tls_listeners.REFUSED,
@@ -33,6 +46,7 @@ REFUSED_BY_LIMITS: tuple[Refused, ...] = (
     *accounts.REFUSED_BY_LIMITS,
     *rotations.REFUSED_BY_LIMITS,
     *encryption.REFUSED_BY_LIMITS,
+    *network_access.REFUSED_BY_LIMITS,
     *certificates.REFUSED_BY_LIMITS,
     *tls_policies.REFUSED_BY_LIMITS,
     *tls_listeners.REFUSED_BY_LIMITS,

@@ -9,7 +9,7 @@ from api.objects import client, device, hub, module
 from api.roles import publish, role
 from api.tls_policies import bundled, keyed, policy
 
-from iotsec.api.accounts import Limits, Namespaces
+from iotsec.api.accounts import Limits
 from iotsec.api.client import Client
 from iotsec.api.device import Device
 from iotsec.api.hub import parse_hub
@@ -17,6 +17,7 @@ from iotsec.api.listeners import LISTENERS, Listener
 from iotsec.api.module import Module
 from iotsec.api.roles import PRESET_NAMES
 from iotsec.api.rotation import HubRotation
+from iotsec.api.selectors import Namespaces
 from iotsec.api.tls_policy import TLSPolicy
 from iotsec.decide.roles import PRESETS
 

@@ -10,13 +10,14 @@ from api.statuses import STATUSES
 from api.tls_policies import policy
 from pydantic import ValidationError
 
-from iotsec.api.accounts import Account, Namespaces
+from iotsec.api.accounts import Account
 from iotsec.api.client import Client
 from iotsec.api.device import Device, DeviceStatus
 from iotsec.api.hub import Hub, parse_hub
 from iotsec.api.identity import Identity
 from iotsec.api.model import SpecError
 from iotsec.api.module import Module
+from iotsec.api.selectors import Namespaces
 from iotsec.api.tls_policy import TLSPolicy
 
 IDENTITIES: dict[str, type[Identity]] = {"Device": Device, "Module": Module, "Client": Client}

@@ -22,6 +22,7 @@ def test_every_variable_sets_what_it_is_for() -> None:
         "IOTSEC_WRITES_PER_SECOND": "20",
         "IOTSEC_PRESENCE_WRITES": "0.5",
         "POD_NAME": "iotsec-0",
+        "POD_NAMESPACE": "iot",
     }
 
     assert from_environment(environment) == Settings(
@@ -34,6 +35,7 @@ def test_every_variable_sets_what_it_is_for() -> None:
         writes_per_second=20,
         presence_writes=0.5,
         instance="iotsec-0",
+        namespace="iot",
     )
 
 

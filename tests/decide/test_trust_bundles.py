@@ -7,7 +7,7 @@ from api.tls_policies import bundled, policy
 from decide.settled_policy import settle
 from x509.pki import NOW, root
 
-from iotsec.api.accounts import LabelSelector
+from iotsec.api.selectors import LabelSelector
 from iotsec.decide import names
 from iotsec.decide.admission import chosen_namespaces
 from iotsec.decide.authorities import first, of_authority

@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from broker.storing_server import PLAIN, environment, files_with, readable, store
+from decide.network_evaluator import Outsider, Pod
 from fleet.encrypted import client_context
 from fleet.example import EXAMPLES, Example
+from fleet.fences import wait_cluster
 from fleet.key_holder import KeyHolder
 from fleet.test_mqtt import login
 
@@ -39,6 +41,7 @@ HERE = {
     "rotation",
     "key-rotation",
     "mqtt",
+    "network",
     "presence",
     "tls-dev",
     "tls-staging",
@@ -270,3 +273,19 @@ async def test_cert_manager_signs_and_certificates_are_renewed_in_windows(
     assert (due.strftime("%a"), due.hour in range(2, 6)) == ("Sun", True)
     bundle = site.user.wait_for("ConfigMap", "nats-ca", lambda found: "ca.crt" in found["data"])
     assert bundle["data"]["ca.crt"].encode() == issuer.root.pem
+
+
+def test_a_fenced_hub_lets_in_whom_it_names_and_its_module_reaches_what_it_declares(example: Example) -> None:
+    site = example.apply("network")
+    here, where = site.user.namespace, wait_cluster(site.user, "billing-module")
+    nats = Pod(here, "nats", {"app.kubernetes.io/name": "nats"})
+    billing, shell = Pod(here, "billing"), Pod(here, "shell")
+
+    assert where.allows(Outsider("10.20.1.1"), nats, 1883)
+    assert where.allows(Outsider("10.30.0.1"), nats, 4222)
+    assert not where.allows(Outsider("10.30.0.1"), nats, 1883)
+    assert [where.allows(pod, nats, 4222) for pod in (billing, shell)] == [True, False]
+    assert where.allows(billing, Outsider("192.0.2.10"), 5432)
+    assert not where.allows(billing, Outsider("192.0.2.11"), 5432)
+    assert where.allows(Pod("control-room", "screen"), billing, 8080)
+    assert not where.allows(shell, billing, 8080)

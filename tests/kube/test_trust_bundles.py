@@ -39,7 +39,7 @@ class Desk:
             CONFIG_MAPS,
             upsert=self.bundles.upsert,
             gone=self.bundles.gone,
-            selector=f"{names.COMPONENT}={TRUST_BUNDLES.component}",
+            selector=self.bundles.selector,
             metadata_only=True,
         )
 

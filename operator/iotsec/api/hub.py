@@ -10,6 +10,7 @@ from iotsec.api.constraints import Items, Rule, Text
 from iotsec.api.encryption_at_rest import EncryptionAtRest, EncryptionAtRestStatus
 from iotsec.api.meta import SUBDOMAIN, Conditions, ObjectMeta, ObservedGeneration, Timestamp
 from iotsec.api.model import Model
+from iotsec.api.network import HubNetwork
 from iotsec.api.roles import PRESET_NAMES, Role
 from iotsec.api.rotation import HubRotation
 
@@ -142,6 +143,9 @@ class HubSpec(Model):
         default=(), description="Roles beside the presets; one of a preset's name takes its place."
     )
     rotation: HubRotation = Field(default=HubRotation(), description="When credentials are replaced.")
+    network: HubNetwork | None = Field(
+        default=None, description="Who reaches NATS over the network; no NetworkPolicies are made by default."
+    )
     presence: Literal["Off", "Paced"] = Field(
         default="Off",
         description="Off, the default; Paced: who is connected or was refused shows in the status of each identity.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from iotsec.api.accounts import LABEL_KEY, LABEL_NAME, AccountName
+from iotsec.api.accounts import AccountName
 from iotsec.api.certificates import Certificate, CertificateStatus, ForeignCertificate
 from iotsec.api.constraints import Entries, Items, Refusal, Rule, Text
 from iotsec.api.hub import HUB_NAME_LENGTH
@@ -15,6 +15,7 @@ from iotsec.api.model import Model, SpecError
 from iotsec.api.permissions import Permissions
 from iotsec.api.roles import ConnectionType, RoleName
 from iotsec.api.rotation import Rotation
+from iotsec.api.selectors import LABEL_KEY, LABEL_NAME
 
 ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 DEFAULT_CREDS_KEY = "nats.creds"

@@ -8,6 +8,7 @@ from iotsec.api.constraints import Text
 from iotsec.api.identity import Identity, IdentitySpec, IdentityStatus, LiteralToken, id_rules
 from iotsec.api.meta import SUBDOMAIN, Timestamp
 from iotsec.api.model import Model
+from iotsec.api.network import ModuleNetwork
 from iotsec.api.roles import RoleName
 
 NAME_LENGTH = 253 - len("-module-creds")  # with what the default name of its Secret adds
@@ -38,6 +39,9 @@ class ModuleSpec(IdentitySpec):
     )
     role: RoleName = Field(default="module", description="Name of its role; module by default.")
     workload: Workload | None = Field(default=None, description="What runs it.")
+    network: ModuleNetwork | None = Field(
+        default=None, description="What its pods reach and are reached by; no NetworkPolicy is made by default."
+    )
 
     @property
     def own_id(self) -> str | None:

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from iotsec.api.accounts import Namespaces
 from iotsec.api.constraints import Items, Rule, Text
 from iotsec.api.durations import Duration
 from iotsec.api.hub import HUB_NAME_LENGTH
@@ -13,6 +12,7 @@ from iotsec.api.issuers import CaRotation, Certificates, Issuer, SelfSigned
 from iotsec.api.listeners import ListenerName, Listeners, TlsMode
 from iotsec.api.meta import SUBDOMAIN, Conditions, ObjectMeta, ObservedGeneration, Timestamp
 from iotsec.api.model import Model
+from iotsec.api.selectors import Namespaces
 
 NAME_LENGTH = 253
 DEFAULT_MOUNT_PATH = "/etc/nats-iotsec"

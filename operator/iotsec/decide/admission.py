@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from iotsec.api.accounts import Account, LabelRequirement, LabelSelector
+from iotsec.api.accounts import Account
+from iotsec.api.selectors import LabelRequirement, LabelSelector
 
 
 def admits(account: Account, namespace: str, *, hub_namespace: str, labels: Mapping[str, str]) -> bool:
@@ -37,6 +38,20 @@ def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
         _meets(requirement, labels) for requirement in selector.match_expressions
     )
+
+
+def selector_text(selector: LabelSelector) -> str:
+    """Return a selector as the parameter of a list request has it."""
+    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    for demand in selector.match_expressions:
+        match demand.operator:
+            case "Exists":
+                parts.append(demand.key)
+            case "DoesNotExist":
+                parts.append(f"!{demand.key}")
+            case "In" | "NotIn":
+                parts.append(f"{demand.key} {demand.operator.lower()} ({','.join(demand.values)})")
+    return ",".join(parts)
 
 
 def _meets(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:

@@ -31,6 +31,9 @@ RELOAD_DISCONNECTS = "ReloadDisconnects"
 LIFE_CAPPED = "LifeCapped"
 BUNDLE_CONFLICT = "BundleConflict"
 REVOCATION_UNSERVED = "RevocationUnserved"
+NETWORK_POLICIES_WRITTEN = "NetworkPoliciesWritten"
+NETWORK_CAUTION = "NetworkCaution"
+SELECTS_NO_PODS = "SelectsNoPods"
 
 _MESSAGE_LIMIT = 1024
 
@@ -89,6 +92,10 @@ class Reason(StrEnum):
     OLD_SERVER = "OldServer"
     CA_ENDS_FIRST = "CaEndsFirst"
     CONFIG_MAP_CONFLICT = "ConfigMapConflict"
+    NETWORK_POLICY_CONFLICT = "NetworkPolicyConflict"
+    NETWORK_UNKNOWN = "NetworkUnknown"
+    AS_DECLARED = "AsDeclared"
+    NO_PODS = "NoPods"
     NO_ENDPOINT = "NoEndpoint"
     DISTRIBUTED = "Distributed"
     NOT_DISTRIBUTED = "NotDistributed"

@@ -8,6 +8,7 @@ from iotsec.decide import conditions, names
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.encryption_at_rest import Progress as AtRest
 from iotsec.decide.ledger import MAX_REVOCATIONS, NEAR_LIMIT
+from iotsec.decide.network_status import NetworkState, hub_network_conditions
 from iotsec.decide.operator_rotation import Progress
 from iotsec.decide.times import rfc3339
 
@@ -75,10 +76,16 @@ class HubState:
     """The key of its JetStream, and how far it has come."""
     late_windows: str = ""
     """Why rotations of JWTs will miss the Hub's windows."""
+    network: NetworkState | None = None
+    """Its NetworkPolicies, where it asks for any."""
 
 
 def hub_conditions(hub: str, state: HubState) -> tuple[Condition, ...]:
-    """Return a working or waiting Hub's conditions."""
+    """Return a working or waiting Hub's conditions; whatever it waits for, its network may be the reason."""
+    return (*_readiness(hub, state), *hub_network_conditions(state.network))
+
+
+def _readiness(hub: str, state: HubState) -> tuple[Condition, ...]:
     facts = hub_facts(hub, state)
     if state.blocked and not state.problem:
         return (*conditions.stalled(Reason.ADOPTION_REFUSED, state.blocked), *facts)

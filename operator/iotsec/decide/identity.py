@@ -29,6 +29,7 @@ from iotsec.decide.identity_status import (
 from iotsec.decide.issuance import Circumstances
 from iotsec.decide.issued import Issued
 from iotsec.decide.ledger import Revocation
+from iotsec.decide.network_status import module_network_conditions
 from iotsec.decide.obstacle import check_obstacle
 from iotsec.decide.occasion import occasion
 from iotsec.decide.plan import Plan
@@ -116,7 +117,8 @@ def _plan_credential(identity: Identity, hub: HubView, observed: Observed, grant
     if not settled and nothing_learned(identity, hub, granted, issued=issued, pending=pending, reason=Reason.ISSUED):
         wanted = issued_conditions(granted)
     rotating = rotation_conditions(issued, coming, over=bool(over), now=now)
-    wanted = (*wanted, *rotating, *foreign_conditions(identity.status, observed.foreign))
+    network = module_network_conditions(identity.spec, hub.spec, selects=observed.selects_pods)
+    wanted = (*wanted, *rotating, *foreign_conditions(identity.status, observed.foreign), *network)
     status = identity_status(
         identity,
         with_certificate(wanted, certificate),

@@ -178,5 +178,7 @@ class Observed:
     """Certificates of others that it was seen to show; ``None`` where nobody looked yet."""
     hub_trouble: str = ""
     """Why the Hub, which exists, has no keys to issue with; empty while it has."""
+    selects_pods: bool | None = None
+    """Whether its selector takes any pod there is; ``None`` where nobody looked."""
     id_rival: Rival | None = None
     key_rival: Rival | None = None

@@ -129,6 +129,12 @@ class Client:
                 return
             params["continue"] = metadata["continue"]
 
+    async def any(self, resource: Resource, namespace: str, *, selector: str) -> bool:
+        """Tell whether a namespace has any object with these labels."""
+        params = {"limit": "1", "labelSelector": selector}
+        page = await self._call("GET", resource.path(namespace), params=params, accept=METADATA_LIST)
+        return bool(page.get("items"))
+
     async def watch(
         self, resource: Resource, resource_version: str, *, selector: str = "", metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from iotsec.decide.encryption_at_rest import Progress
 from iotsec.decide.existing_trust import AdoptedTrust
 from iotsec.decide.import_cycles import push_order
 from iotsec.decide.ledger import Revocation
+from iotsec.decide.network_status import NetworkState
 from iotsec.decide.secrets import Owner
 from iotsec.decide.seeds import TrustSeeds
 from iotsec.decide.views import AccountView, HubView
@@ -34,6 +35,9 @@ from iotsec.nats.keys import SigningKey
 
 class HubRuntime:
     """One Hub in memory. Nothing here is worth saving: a restart reads all of it back."""
+
+    network: NetworkState | None = None
+    """Its NetworkPolicies; ``None`` where it asks for none."""
 
     def __init__(
         self,
@@ -257,6 +261,7 @@ class HubRuntime:
             rotations=self.keys.conditions,
             operator_rotation=self.keys.operator,
             at_rest=self.at_rest,
+            network=self.network,
             matching_nothing=matching_nothing(self.spec.accounts, self._namespaces) if self.spec else (),
         )
 

@@ -32,6 +32,7 @@ from iotsec.kube.hub_troubles import TROUBLES, trouble_of
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
+from iotsec.kube.networks import Networks
 from iotsec.kube.object_record import ObjectRecord
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
@@ -61,6 +62,7 @@ class Hubs:
         pusher: AccountPusher,
         encryption: Encryption,
         at_rest: EncryptionAtRest,
+        networks: Networks,
         teller: HubTeller,
         clock: Callable[[], int],
     ) -> None:
@@ -75,6 +77,7 @@ class Hubs:
         self._pusher = pusher
         self._encryption = encryption
         self._at_rest = at_rest
+        self._networks = networks
         self._teller = teller
         self._clock = clock
 
@@ -179,6 +182,7 @@ class Hubs:
         await self._distribute(record, runtime)
         self._wake(runtime)
         await self._encryption.follow(runtime)
+        await self._networks.keep(runtime)
         if not users:
             await self._teller.tell(record, runtime, self._conditions(runtime))
             return
@@ -200,6 +204,7 @@ class Hubs:
         if runtime.root is not None and runtime.spec is not None:
             await self._distribute(record, runtime)  # nobody stays connected for this
             await self._encryption.follow(runtime)
+            await self._networks.keep(runtime)
         await self._teller.tell(record, runtime, hub_decisions.stalled(reason, message, ending=record.ending))
         trouble = f"its Hub needs help: {message}"
         if runtime.root is not None:
@@ -254,6 +259,7 @@ class Hubs:
         self._rotations.forget(record.uid)
         self._at_rest.forget(record.uid)
         await self._encryption.forget(key)
+        await self._networks.forget(key)
         await self._registry.drop(key)
         await self._secrets.let_go(key, uid=record.uid)
         await remove_finalizer(self._client, HUBS, key.namespace, key.name, uid=record.uid)
@@ -263,6 +269,7 @@ class Hubs:
         """Let go what is left of a Hub that is gone; its identities have to know."""
         self._presences.forget(key)
         await self._encryption.forget(key)
+        await self._networks.forget(key)
         await self._registry.drop(key)
         for uid in self._secrets.orphans(key):
             if not await self._exists(key, uid):  # somebody took our finalizer off the Hub

@@ -25,6 +25,7 @@ from iotsec.kube.identity_reporter import IdentityReporter
 from iotsec.kube.key_maker import KeyMaker, KeyNotMadeError
 from iotsec.kube.keys import Key
 from iotsec.kube.kinds import IDENTITY_KINDS
+from iotsec.kube.networks import Networks
 from iotsec.kube.obstacles import Obstacles
 from iotsec.kube.pacing import paid
 from iotsec.kube.queue import WorkQueue
@@ -58,6 +59,7 @@ class Identities:
         workloads: Workloads,
         turns: Turns,
         orders: CertificateOrders,
+        networks: Networks,
         clock: Callable[[], int],
         entropy: Callable[[], bytes],
         keys: KeyMaker,
@@ -73,6 +75,7 @@ class Identities:
         self._workloads = workloads
         self._turns = turns
         self._orders = orders
+        self._networks = networks
         self._clock = clock
         self._entropy = entropy
         self._keys = keys
@@ -110,6 +113,7 @@ class Identities:
             id_rival=self._cache.id_rival(key, partial(_account_of, view)),
             key_rival=self._cache.key_rival(key, partial(_account_of, view)),
             placed=self._orders.placed(_order_of(key)),
+            selects_pods=await self._networks.selects_pods(key, identity),
         )
         if obstacles and isinstance(identity, Identity):
             observed = replace(

@@ -1,6 +1,6 @@
 """What the watches tell, and who has to look at it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from iotsec.kube.hub_registry import HubRegistry
@@ -14,11 +14,21 @@ from iotsec.kube.secret_cache import SecretCache
 class Intake:
     """Keeps the caches told, and queues whom a change concerns; Hubs do the same for themselves."""
 
-    def __init__(self, *, queue: WorkQueue[Key], cache: IdentityCache, secrets: SecretCache, hubs: HubRegistry) -> None:
+    def __init__(
+        self,
+        *,
+        queue: WorkQueue[Key],
+        cache: IdentityCache,
+        secrets: SecretCache,
+        hubs: HubRegistry,
+        changed: Callable[[Key], None],
+    ) -> None:
+        """Prepare; ``changed`` is called with an identity that came, changed or is gone."""
         self._queue = queue
         self._cache = cache
         self._secrets = secrets
         self._hubs = hubs
+        self._changed = changed
         self._opened = False
 
     def open(self) -> None:
@@ -34,6 +44,7 @@ class Intake:
         key, work, concerned = self._cache.upsert(kind, item)
         if work:
             self._queue.add(key)
+            self._changed(key)
         for other in concerned:
             self._queue.add(other)
         if before is not None and before.uid != metadata["uid"]:
@@ -47,6 +58,7 @@ class Intake:
         if record is not None:
             self._look_after(key, record.uid)
             self._queue.add(key)
+            self._changed(key)
 
     def relabelled(self, namespace: str) -> None:
         """Look again at whom the labels of a namespace let in or keep out."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from iotsec.decide import names
 from iotsec.decide.placement import (
     Facts,
     Place,
@@ -40,11 +41,15 @@ class Placements:
     def __init__(self, client: Client, sort: Sort, resource: Resource, *, changed: Callable[[Key], None]) -> None:
         self._client = client
         self._sort = sort
-        self._resource = resource
+        self.resource = resource
+        self.selector = f"{names.COMPONENT}={sort.component}"
+        """Of labels: what is to be watched."""
         self._changed = changed
         self._facts: dict[Place, Facts] = {}
         self._refused: dict[Place, tuple[float, Write, str]] = {}
         """Why an object could not be written, and until when that is believed; by the event loop's clock."""
+        self._contested: dict[Place, set[Key]] = {}
+        """Who wants a place that another Hub has."""
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def upsert(self, item: Mapping[str, Any]) -> None:
@@ -63,6 +68,8 @@ class Placements:
         facts = self._facts.pop((namespace, name), None)
         if facts is not None:
             self._tell(facts)
+        for hub in self._contested.pop((namespace, name), ()):
+            self._changed(hub)
 
     def hubs(self) -> frozenset[Key]:
         """Return the Hubs that have such objects, whether or not they still exist."""
@@ -76,6 +83,8 @@ class Placements:
 
         """
         plan = plan_placement(self._sort, hub.place, wanted, self._facts.values())
+        for place in plan.conflicts:
+            self._contested.setdefault(place, set()).add(hub)
         now = asyncio.get_running_loop().time()
         self._refused = {place: entry for place, entry in self._refused.items() if entry[0] > now}
         await asyncio.gather(*(self._delete(facts) for facts in plan.deletions))
@@ -118,12 +127,12 @@ class Placements:
         try:
             if uid:
                 return await self._change(write, uid, stale)
-            return _metadata(await self._client.create(self._resource, write.namespace, write.to_object()))
+            return _metadata(await self._client.create(self.resource, write.namespace, write.to_object()))
         except NotFoundError:
             self._facts.pop(write.place, None)
             raise
         except AlreadyExistsError:
-            found = _metadata(await self._client.get_metadata(self._resource, write.namespace, write.name))
+            found = _metadata(await self._client.get_metadata(self.resource, write.namespace, write.name))
             if is_theirs(found, write.hub):
                 return None
             return await self._change(write, found["uid"], facts_of(self._sort, found).entries)  # it lost our labels
@@ -132,13 +141,13 @@ class Placements:
         place = write.place
         if self._sort.shared:
             patch = write.to_merge_patch(uid, stale)
-            return _metadata(await self._client.merge_patch(self._resource, *place, patch))
-        return _metadata(await self._client.apply(self._resource, *place, write.to_apply(uid)))
+            return _metadata(await self._client.merge_patch(self.resource, *place, patch))
+        return _metadata(await self._client.apply(self.resource, *place, write.to_apply(uid)))
 
     async def _delete(self, facts: Facts) -> None:
         async with self._slots:
             try:
-                await self._client.delete(self._resource, *facts.place, uid=facts.uid)
+                await self._client.delete(self.resource, *facts.place, uid=facts.uid)
             except (NotFoundError, ConflictError):
                 pass  # it is gone, or another's by now
             else:

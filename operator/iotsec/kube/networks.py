@@ -1,0 +1,115 @@
+"""NetworkPolicies of Hubs: which Modules they are made of, kept as they should be, and told of."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+
+from iotsec.api.module import ModuleSpec
+from iotsec.decide.admission import selector_text
+from iotsec.decide.grant import account_of
+from iotsec.decide.network_policies import ConnectedModule, OperatorPods, plan_network
+from iotsec.decide.network_status import NetworkState
+from iotsec.decide.views import Declared, HubView, Identity
+from iotsec.kube.client import Client
+from iotsec.kube.hub_runtime import HubRuntime
+from iotsec.kube.identity_cache import IdentityCache
+from iotsec.kube.keys import Key
+from iotsec.kube.placements import Placements
+from iotsec.kube.queue import WorkQueue
+from iotsec.kube.resources import HUBS, MODULES, PODS
+
+_LOOK_SECONDS = 600.0  # between two looks for the pods of a Module
+_MISSED_SECONDS = 10.0  # where it had none
+_NETWORK = b'"network":'
+
+
+class Networks:
+    """Carries out what Hubs and Modules say of the network.
+
+    ``labels`` are those of each namespace; ``operator`` is where this process runs, ``None`` outside of the cluster.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        queue: WorkQueue[Key],
+        identities: IdentityCache,
+        policies: Placements,
+        operator: OperatorPods | None,
+        labels: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._identities = identities
+        self._policies = policies
+        self._operator = operator
+        self._labels = labels
+        self._hub_of: dict[Key, tuple[str, str]] = {}
+        """The Hub of each Module that says something of its network."""
+        self._modules: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._seen: dict[Key, tuple[float, str, bool]] = {}
+        """Whether each Module's selector took any pod, and until when that is believed; by the loop's clock."""
+
+    def changed(self, key: Key) -> None:
+        """Look again at a Module that came, changed or is gone."""
+        if key.kind != MODULES.kind:
+            return
+        record = self._identities.get(key)
+        before, now = self._hub_of.get(key), None
+        if record is not None and _NETWORK in record.spec:
+            now = record.hub
+        else:
+            self._seen.pop(key, None)
+        if before is not None and before != now:
+            self._modules[before].discard(key)
+            del self._hub_of[key]
+        if now is not None:
+            self._modules[now].add(key)
+            self._hub_of[key] = now
+        for hub in {place for place in (before, now) if place is not None}:
+            self._queue.add(Key(HUBS.kind, *hub))
+
+    async def keep(self, hub: HubRuntime) -> None:
+        """Make a Hub's policies what they should be.
+
+        Raises:
+            ApiError: the API server does not work; try again.
+
+        """
+        if hub.spec is None or hub.view is None:
+            return  # what is there stays until more is known
+        place = hub.key.namespace, hub.key.name
+        modules = [one for key in self._modules.get(place, ()) if (one := self._module(key, hub.view)) is not None]
+        plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels)
+        conflicts = await self._policies.keep(hub.key, plan.policies)
+        told = tuple(conflicts[at] for at in sorted(conflicts))
+        hub.network = NetworkState(len(plan.policies), told, plan.cautions) if hub.spec.network is not None else None
+
+    async def forget(self, hub: Key) -> None:
+        """Take note that a Hub is no more: its policies go."""
+        await self._policies.keep(hub, {})
+
+    async def selects_pods(self, key: Key, identity: Declared) -> bool | None:
+        """Tell whether a Module's selector takes any pod, as of late; ``None`` where it has no selector."""
+        spec = identity.spec if isinstance(identity, Identity) else None
+        if not isinstance(spec, ModuleSpec) or spec.network is None or spec.network.all_pods:
+            return None
+        now, selector = asyncio.get_running_loop().time(), selector_text(spec.network.pod_selector)
+        due, looked_for, found = self._seen.get(key, (now, "", False))
+        if due <= now or looked_for != selector:
+            found = await self._client.any(PODS, key.namespace, selector=selector)
+            due = now + (_LOOK_SECONDS if found else _MISSED_SECONDS)
+            self._seen[key] = due, selector, found
+        self._queue.add_after(key, due - now)
+        return found
+
+    def _module(self, key: Key, view: HubView) -> ConnectedModule | None:
+        """Return a Module that the Hub admits; one that is being deleted as if it were suspended."""
+        record, identity = self._identities.get(key), self._identities.identity(key)
+        if record is None or not isinstance(identity, Identity) or not isinstance(identity.spec, ModuleSpec):
+            return None
+        if account_of(view, key.namespace, record.account, record.holds_account) is None:
+            return None
+        spec = identity.spec.model_copy(update={"suspended": True}) if record.deleting else identity.spec
+        return ConnectedModule(key.namespace, key.name, spec)
