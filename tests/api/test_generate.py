@@ -44,7 +44,7 @@ def test_the_check_misses_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", [path for path in generated() if path.endswith(".yaml")])
+@pytest.mark.parametrize("path", [path for path in generated() if path.startswith("crds/")])
 @pytest.mark.parametrize("syntax", ["${", "{{", "$$", chr(92)])
 def test_no_gitops_tool_takes_a_crd_for_a_template(path: str, syntax: str) -> None:
     assert syntax not in generated()[path]
