@@ -18,10 +18,20 @@ _PATIENCE_SECONDS = 15
 
 def apply(api: Api, paths: Iterable[Path]) -> None:
     """Create or update every object of YAML files, or folders of them; what others need comes first."""
-    objects = [thing for path in paths for thing in _objects(path)]
-    objects.sort(key=lambda thing: _FIRST_KINDS.index(thing["kind"]) if thing["kind"] in _FIRST_KINDS else 99)
+    apply_objects(api, [thing for path in paths for thing in _objects(path)])
+
+
+def apply_objects(api: Api, things: Iterable[dict[str, Any]], *, dry_run: bool = False) -> None:
+    """Create or update objects; with `dry_run` the API server judges them, strictly, and keeps nothing.
+
+    Raises `RequestRefusedError` for the first that is refused.
+    """
+    query = f"fieldManager={_FIELD_MANAGER}&force=true" + ("&fieldValidation=Strict&dryRun=All" if dry_run else "")
+    objects = sorted(
+        things, key=lambda thing: _FIRST_KINDS.index(thing["kind"]) if thing["kind"] in _FIRST_KINDS else 99
+    )
     for thing in objects:
-        _apply_patiently(api, thing)
+        _apply_patiently(api, thing, query)
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
@@ -31,13 +41,12 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
             yield from filter(None, yaml.safe_load_all(file.read_text()))
 
 
-def _apply_patiently(api: Api, thing: dict[str, Any]) -> None:
+def _apply_patiently(api: Api, thing: dict[str, Any], query: str) -> None:
     """Just after a CustomResourceDefinition is created its kind is unknown for a moment, or answers 429."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             path = _path(api, thing)
-            query = f"fieldManager={_FIELD_MANAGER}&force=true"
             api.request("PATCH", f"{path}?{query}", thing, content_type="application/apply-patch+yaml")
         except RequestRefusedError as error:
             passing = error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}

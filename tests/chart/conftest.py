@@ -1,0 +1,12 @@
+"""Helm for the chart's tests."""
+
+from pathlib import Path
+
+import pytest
+from chart.helm import Helm
+
+
+@pytest.fixture
+def helm(tmp_path: Path) -> Helm:
+    """Helm without a cluster."""
+    return Helm(tmp_path / "helm")
