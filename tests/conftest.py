@@ -14,7 +14,12 @@ from testbed.control_plane import ControlPlane
 settings.register_profile("iotsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("iotsec")
 
-PROGRAMS_OF = {"control_plane": CONTROL_PLANE, "helm": ("helm",), "kube_score": ("kube-score",)}
+PROGRAMS_OF = {
+    "control_plane": CONTROL_PLANE,
+    "helm": ("helm",),
+    "kube_score": ("kube-score",),
+    "kubectl": ("kubectl",),
+}
 """What the testbed installs for tests that use these fixtures."""
 
 

@@ -1,0 +1,298 @@
+"""The chart on a real API server: installed, upgraded, uninstalled and installed again; and what must be refused."""
+
+import os
+import re
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chart.helm import CHART, RELEASE, Helm, HelmRefusedError, Object, Values
+
+from iotsec.decide.names import FINALIZER, MANAGED_BY
+from testbed.api import RequestRefusedError
+from testbed.apply import apply_objects
+from testbed.binaries import find
+from testbed.control_plane import ControlPlane
+from testbed.waiting import wait_until
+
+PAGE = Path(__file__).parents[2] / "docs" / "install.md"
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+EVERYTHING: Values = {
+    "finalizerPolicy": "always",
+    "revocation": {"enabled": True},
+    "priorityClassName": "system-cluster-critical",
+    "image": {"repository": "here/iotsec", "pullSecrets": ["registry"]},
+    "tolerations": [{"key": "edge", "operator": "Exists"}],
+    "extraEnv": [{"name": "TZ", "value": "UTC"}],
+    "networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1/32", "fd00::1/128"]}},
+}
+
+
+class Cluster:
+    """An API server and Helm on it; what is installed goes with the cluster."""
+
+    def __init__(self, plane: ControlPlane, helm: Helm) -> None:
+        self.plane = plane
+        self.helm = helm
+
+    def namespace(self, **labels: str) -> str:
+        """A new namespace, with its name."""
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        body = {"metadata": {"name": name, "labels": {key.replace("__", "/"): value for key, value in labels.items()}}}
+        self.plane.api.request("POST", "/api/v1/namespaces", body)
+        return name
+
+    def get(self, path: str) -> Object | None:
+        """An object, or nothing."""
+        try:
+            return self.plane.api.request("GET", path)
+        except RequestRefusedError:
+            return None
+
+    def create(self, path: str, body: Object) -> Object:
+        """Create an object."""
+        return self.plane.api.request("POST", path, body)
+
+    def device(self, namespace: str, name: str = "weather-01") -> Object:
+        """A Device and its Secret, as the operator would leave them."""
+        device = self.create(
+            f"/apis/iotsec.dev/v1alpha1/namespaces/{namespace}/devices",
+            {
+                "apiVersion": "iotsec.dev/v1alpha1",
+                "kind": "Device",
+                "metadata": {"name": name, "finalizers": [FINALIZER]},
+                "spec": {"hubRef": {"name": "plant"}},
+            },
+        )
+        owner = {"apiVersion": "iotsec.dev/v1alpha1", "kind": "Device", "name": name, "uid": device["metadata"]["uid"]}
+        metadata = {
+            "name": f"{name}-device-creds",
+            "ownerReferences": [owner],
+            "labels": dict([MANAGED_BY]),
+            "finalizers": [FINALIZER],
+        }
+        self.create(f"/api/v1/namespaces/{namespace}/secrets", {"metadata": metadata})
+        return device
+
+    def device_again(self, namespace: str, name: str = "weather-01") -> Object | None:
+        """The Device as it is now."""
+        return self.get(f"/apis/iotsec.dev/v1alpha1/namespaces/{namespace}/devices/{name}")
+
+    def secret(self, namespace: str, name: str = "weather-01-device-creds") -> Object | None:
+        """Its Secret as it is now."""
+        return self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A control plane of the test's own: what is installed is there once in a cluster."""
+    with ControlPlane(tmp_path / "plane") as plane:
+        yield Cluster(plane, Helm(tmp_path / "helm", plane.kubeconfig))
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A control plane that judges and keeps nothing."""
+    folder = tmp_path_factory.mktemp("judge")
+    with ControlPlane(folder) as plane:
+        yield Cluster(plane, Helm(folder / "helm", plane.kubeconfig))
+
+
+def operator_of(cluster: Cluster, namespace: str = "iotsec") -> Object | None:
+    return cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{RELEASE}")
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["by default", "everything"])
+def test_the_api_server_takes_every_object(judge: Cluster, values: Values) -> None:
+    namespace = judge.namespace()
+    rendered = judge.helm.render(values, namespace=namespace)
+
+    apply_objects(judge.plane.api, rendered.objects, dry_run=True)
+
+
+def test_the_api_server_takes_every_object_for_some_namespaces(judge: Cluster) -> None:
+    own, one, other = (judge.namespace() for _ in range(3))
+    rendered = judge.helm.render({"watchNamespaces": [one, other], "finalizerPolicy": "always"}, namespace=own)
+
+    apply_objects(judge.plane.api, rendered.objects, dry_run=True)
+
+
+def pod_of(judge: Cluster, namespace: str) -> Object:
+    template = judge.helm.render(EVERYTHING, namespace=namespace).one("Deployment")["spec"]["template"]
+    template["spec"]["serviceAccountName"] = "default"
+    pod: Object = {"apiVersion": "v1", "kind": "Pod", **template}
+    pod["metadata"] |= {"name": "operator", "namespace": namespace}
+    return pod
+
+
+@pytest.fixture
+def restricted(judge: Cluster) -> str:
+    name = judge.namespace(**{POD_SECURITY: "restricted"})
+    wait_until(lambda: judge.get(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
+    return name
+
+
+def test_the_strictest_pod_security_admits_the_pods(judge: Cluster, restricted: str) -> None:
+    apply_objects(judge.plane.api, [pod_of(judge, restricted)], dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [("container", "allowPrivilegeEscalation"), ("container", "capabilities"), ("pod", "seccompProfile")],
+)
+def test_pod_security_would_refuse_a_pod_with_less(judge: Cluster, restricted: str, part: str, key: str) -> None:
+    pod = pod_of(judge, restricted)
+    (container,) = pod["spec"]["containers"]
+    del {"container": container, "pod": pod["spec"]}[part]["securityContext"][key]
+
+    with pytest.raises(RequestRefusedError, match="violates PodSecurity"):
+        apply_objects(judge.plane.api, [pod], dry_run=True)
+
+
+def test_what_users_made_stays_when_the_release_goes_and_is_taken_up_again(cluster: Cluster) -> None:
+    notes = cluster.helm.install()
+    namespace = cluster.namespace()
+    uid = cluster.device(namespace)["metadata"]["uid"]
+    assert "WARNING: image.digest is empty" in notes
+
+    cluster.helm.upgrade({"replicas": 3})
+    deployment = operator_of(cluster)
+    assert deployment is not None
+    assert deployment["spec"]["replicas"] == 3
+
+    cluster.helm.uninstall()
+    assert operator_of(cluster) is None
+    assert cluster.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/iot-security-operator") is None
+    device = cluster.device_again(namespace)
+    assert device is not None
+    assert device["metadata"]["uid"] == uid
+    assert cluster.secret(namespace)
+
+    cluster.helm.install()
+    assert operator_of(cluster)
+    device = cluster.device_again(namespace)
+    assert device is not None
+    assert device["metadata"]["uid"] == uid
+
+
+def test_a_release_of_another_name_takes_over_what_was_left(cluster: Cluster) -> None:
+    cluster.helm.install()
+    cluster.helm.uninstall()
+
+    with pytest.raises(HelmRefusedError, match="invalid ownership metadata"):
+        cluster.helm.install(name="another")
+    cluster.helm.install(None, "--take-ownership", name="another")
+
+    definition = cluster.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/hubs.iotsec.dev")
+    assert definition is not None
+    assert definition["metadata"]["annotations"]["meta.helm.sh/release-name"] == "another"
+
+
+def test_a_second_operator_for_all_namespaces_is_refused_with_what_to_do(cluster: Cluster) -> None:
+    cluster.helm.install()
+
+    with pytest.raises(HelmRefusedError) as refused:
+        cluster.helm.install(name="second", namespace="elsewhere")
+
+    said = str(refused.value)
+    assert 'The whole cluster is looked after already by release "iot-security-operator" in namespace "iotsec"' in said
+    assert "helm upgrade iot-security-operator --namespace iotsec" in said
+    assert "watchNamespaces" in said
+
+
+def test_operators_share_a_cluster_by_namespaces_and_never_one_of_them(cluster: Cluster) -> None:
+    one, other = cluster.namespace(), cluster.namespace()
+    beside = {"crds": {"enabled": False}, "rbac": {"userRoles": False}}
+    cluster.helm.install({"watchNamespaces": [one]})
+
+    with pytest.raises(HelmRefusedError, match=f"Namespace {one} is looked after already by release"):
+        cluster.helm.install({"watchNamespaces": [one, other], **beside}, name="second", namespace="elsewhere")
+    cluster.helm.install({"watchNamespaces": [other], **beside}, name="second", namespace="elsewhere")
+
+    assert operator_of(cluster)
+    assert cluster.get(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{other}/roles/iot-security-operator")
+
+
+def may(cluster: Cluster, verb: str, what: str, namespace: str) -> bool:
+    group, resource = what.split("/")
+    attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+    spec = {"user": f"system:serviceaccount:iotsec:{RELEASE}", "resourceAttributes": attributes}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    answer = cluster.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    allowed: bool = answer["status"]["allowed"]
+    return allowed
+
+
+def test_an_operator_for_some_namespaces_reads_no_secret_elsewhere(cluster: Cluster) -> None:
+    mine, theirs = cluster.namespace(), cluster.namespace()
+    cluster.helm.install({"watchNamespaces": [mine]})
+
+    wait_until(lambda: may(cluster, "get", "/secrets", mine))
+    assert may(cluster, "list", "iotsec.dev/devices", mine)
+    for verb in ("get", "list", "watch", "create", "patch", "delete"):
+        assert not may(cluster, verb, "/secrets", theirs)
+        assert not may(cluster, verb, "/secrets", "")
+        assert not may(cluster, verb, "/secrets", "iotsec")
+    assert not may(cluster, "list", "iotsec.dev/devices", theirs)
+    assert may(cluster, "create", "coordination.k8s.io/leases", "iotsec")
+    assert not may(cluster, "create", "coordination.k8s.io/leases", mine)
+
+
+def created_device(cluster: Cluster, namespace: str) -> Any:
+    body = {
+        "apiVersion": "iotsec.dev/v1alpha1",
+        "kind": "Device",
+        "metadata": {"name": "new"},
+        "spec": {"hubRef": {"name": "plant"}},
+    }
+    path = f"/apis/iotsec.dev/v1alpha1/namespaces/{namespace}/devices?dryRun=All"
+    return cluster.create(path, body)["metadata"].get("finalizers")
+
+
+def test_only_what_is_looked_after_is_given_a_finalizer(cluster: Cluster) -> None:
+    mine, theirs = cluster.namespace(), cluster.namespace()
+    cluster.helm.install({"watchNamespaces": [mine]})
+
+    wait_until(lambda: created_device(cluster, mine) == [FINALIZER])
+    assert created_device(cluster, theirs) is None
+
+
+def test_the_documented_way_out_lets_everything_go_without_an_operator(
+    cluster: Cluster, kubectl: Path, tmp_path: Path
+) -> None:
+    cluster.helm.install()
+    namespace = cluster.namespace()
+    cluster.device(namespace)
+    cluster.helm.uninstall()
+    blocks = re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (script,) = [block for block in blocks if "finalizers" in block]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kubectl").symlink_to(kubectl)
+
+    subprocess.run(
+        ["/bin/bash", "-c", script],
+        check=True,
+        env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "KUBECONFIG": str(cluster.plane.kubeconfig)},
+        timeout=60,
+    )
+
+    assert cluster.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/devices.iotsec.dev") is None
+    assert cluster.secret(namespace) is None
+
+
+@pytest.mark.parametrize("file", sorted(CHART.glob("values-*.yaml")), ids=lambda path: path.stem)
+def test_documented_values_are_taken(judge: Cluster, file: Path) -> None:
+    namespace = judge.namespace()
+    rendered = judge.helm.render({}, "--values", str(file), namespace=namespace)
+
+    known = [thing for thing in rendered.objects if thing["apiVersion"] != "monitoring.coreos.com/v1"]
+    apply_objects(judge.plane.api, known, dry_run=True)
+    assert {thing["kind"] for thing in rendered.objects if thing not in known} == {"ServiceMonitor"}
+
+
+@pytest.fixture
+def kubectl() -> Path:
+    return find("kubectl")
