@@ -1,17 +1,15 @@
 """What the chart renders for which values."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 from chart.helm import CHART, Helm, HelmRefusedError, Object, Rendered, Values
 
 from iotsec.api.crd import KINDS, crd
-from iotsec.install.rules import LEASE, cluster_rules, namespace_rules
+from iotsec.install.rules import LEASE, NAMESPACED, cluster_rules
 from iotsec.settings import from_environment
 
-SETTINGS = Path(__file__).parents[2] / "operator" / "iotsec" / "settings.py"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 POLICY = ("--api-versions", "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy")
 
@@ -46,6 +44,7 @@ def test_by_default_it_installs_all_that_two_replicas_need(helm: Helm) -> None:
     }
     assert rendered.one("Deployment")["spec"]["replicas"] == 2
     assert rendered.environment["IOTSEC_LEASE"] == "iotsec/iot-security-operator"
+    assert rendered.environment["IOTSEC_LEASE_SECONDS"] == "15"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
@@ -87,7 +86,7 @@ def test_for_some_namespaces_there_are_roles_and_nothing_in_the_whole_cluster(he
 
     assert not rendered.of("ClusterRole")
     assert not rendered.of("ClusterRoleBinding")
-    assert roles["plant-a"] == roles["plant-b"] == [rule.to_object() for rule in namespace_rules()]
+    assert roles["plant-a"] == roles["plant-b"] == [rule.to_object() for rule in NAMESPACED]
     assert roles["iotsec"] == [rule.to_object() for rule in LEASE]
     assert rendered.environment["IOTSEC_NAMESPACES"] == "plant-a,plant-b"
 
@@ -139,6 +138,7 @@ def test_a_budget_for_disruption_is_there_where_it_leaves_one(helm: Helm, replic
 def test_the_operator_understands_every_variable_it_is_given(helm: Helm) -> None:
     rendered = helm.render(
         {
+            "replicas": 1,
             "revocation": {"enabled": True},
             "settings": {"listenAddress": "[::]", "writesPerSecond": 12.5, "logLevel": "DEBUG", "workers": 3},
         }
@@ -154,7 +154,7 @@ def test_the_operator_understands_every_variable_it_is_given(helm: Helm) -> None
 
 
 def test_every_port_that_is_named_is_one_that_the_container_has(helm: Helm) -> None:
-    rendered = helm.render({"revocation": {"enabled": True}})
+    rendered = helm.render({"replicas": 1, "revocation": {"enabled": True}})
     ports = {one["name"]: one["containerPort"] for one in rendered.container["ports"]}
 
     used = {port["targetPort"] for service in rendered.of("Service") for port in service["spec"]["ports"]}
@@ -256,6 +256,7 @@ def test_further_objects_are_part_of_the_release(helm: Helm) -> None:
     [
         ({"image": {"repository": ""}}, "image.repository is empty: name the image"),
         ({"leaderElection": {"enabled": False}}, "replicas is 2 and leaderElection.enabled is false"),
+        ({"revocation": {"enabled": True}}, "revocation.enabled is true and replicas is 2"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name is empty: name the ServiceAccount"),
         (
             {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},

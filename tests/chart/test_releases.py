@@ -22,6 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "install.md"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 EVERYTHING: Values = {
     "finalizerPolicy": "always",
+    "replicas": 1,
     "revocation": {"enabled": True},
     "priorityClassName": "system-cluster-critical",
     "image": {"repository": "here/iotsec", "pullSecrets": ["registry"]},

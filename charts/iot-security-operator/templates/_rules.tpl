@@ -78,10 +78,6 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
-# An account may be open to namespaces by their labels.
-- apiGroups: [""]
-  resources: [namespaces]
-  verbs: [get]
 {{- end }}
 {{- define "iot-security-operator.rules.lease" -}}
 # Replicas choose who works by a Lease; one that is not there yet can be named by no rule.
@@ -93,4 +89,8 @@
   resources: [leases]
   resourceNames: [{{ include "iot-security-operator.fullname" . }}]
   verbs: [get, list, watch, patch]
+# It tells there which replica works.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
 {{- end }}

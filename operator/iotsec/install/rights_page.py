@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from iotsec.install.rules import LABELS, LEASE, NAMESPACED, OWN_LABELS, USER_ROLES, Rule
+from iotsec.install.rules import LABELS, LEASE, NAMESPACED, USER_ROLES, Rule
 
 _HEAD = """\
 # Rights
@@ -20,8 +20,7 @@ def rights_page() -> str:
         _table(NAMESPACED),
         "Where it looks after all namespaces these are rules of a ClusterRole, with one more:\n",
         _table((LABELS,)),
-        "With `watchNamespaces` they are rules of a Role in each of them, none in the whole cluster, with one more:\n",
-        _table((OWN_LABELS,)),
+        "With `watchNamespaces` they are rules of a Role in each of them, and it has no right in the whole cluster.\n",
         "## The operator, in its own namespace\n",
         _table(LEASE),
         "## Users\n",

@@ -1,7 +1,7 @@
 """What the operator may do and why, and what users may: the one place from which every Role and ClusterRole comes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from iotsec.api.crd import KINDS
@@ -85,10 +85,7 @@ NAMESPACED: tuple[Rule, ...] = (
 """In each namespace whose objects it looks after."""
 
 LABELS = Rule("", ("namespaces",), _READ, "An account may be open to namespaces by their labels.")
-"""In the whole cluster, where it looks after all namespaces."""
-
-OWN_LABELS = replace(LABELS, verbs=("get",))
-"""In each namespace, where it looks after some: a Role can let its own namespace be read, and no list of them."""
+"""In the whole cluster, where it looks after all namespaces. No Role can let anybody watch a namespace's labels."""
 
 LEASE: tuple[Rule, ...] = (
     Rule(
@@ -104,6 +101,7 @@ LEASE: tuple[Rule, ...] = (
         "That one Lease, and no other.",
         names=("iot-security-operator",),
     ),
+    Rule("events.k8s.io", ("events",), ("create",), "It tells there which replica works."),
 )
 """In its own namespace."""
 
@@ -158,8 +156,3 @@ USER_ROLES: tuple[UserRole, ...] = (
 def cluster_rules() -> Sequence[Rule]:
     """Return the rules of an operator that looks after all namespaces."""
     return (*NAMESPACED, LABELS)
-
-
-def namespace_rules() -> Sequence[Rule]:
-    """Return the rules, in each of them, of an operator that looks after some namespaces."""
-    return (*NAMESPACED, OWN_LABELS)

@@ -80,6 +80,8 @@ class LeaderElection(Values):
 
     enabled: bool = True
     """Have replicas choose one by a Lease; the others take its place when it goes. Required for two or more."""
+    lease_seconds: Annotated[int, Field(ge=5, le=300)] = 15
+    """Seconds after which another replica takes the place of one that is heard of no more."""
 
 
 class Settings(Values):
@@ -125,7 +127,7 @@ class Revocation(Values):
     """Tells servers which certificates are revoked, by OCSP and as a CRL."""
 
     enabled: bool = False
-    """Answer, by a Service of its own; a TLSPolicy's `spec.revocation.url` then names that Service."""
+    """Answer, by a Service that a TLSPolicy's `spec.revocation.url` then names. With one replica only."""
     port: UnprivilegedPort = 8085
     """The pod's port."""
     service_port: Port = 80
