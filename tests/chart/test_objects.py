@@ -159,8 +159,9 @@ def test_every_port_that_is_named_is_one_that_the_container_has(helm: Helm) -> N
 
     used = {port["targetPort"] for service in rendered.of("Service") for port in service["spec"]["ports"]}
     used |= {rendered.container[f"{kind}Probe"]["httpGet"]["port"] for kind in ("startup", "liveness", "readiness")}
-    used |= {port["port"] for rule in network(rendered)["ingress"] for port in rule["ports"]}
+    let_in = {port["port"] for rule in network(rendered)["ingress"] for port in rule["ports"]}
 
+    assert let_in == {"metrics", "revocation"}
     assert used == ports.keys() == {"probes", "metrics", "revocation"}
     assert len(set(ports.values())) == 3
 
@@ -181,8 +182,18 @@ def test_selectors_meet_the_pods_whatever_labels_are_added(helm: Helm) -> None:
 
     assert all(selector.items() <= labels.items() for selector in selectors)
     assert all(one["metadata"]["labels"]["team"] == "iot" for one in rendered.objects)
-    monitor = rendered.one("ServiceMonitor")["spec"]["selector"]["matchLabels"]
-    assert monitor.items() <= rendered.one("Service")["metadata"]["labels"].items()
+
+
+def test_prometheus_scrapes_the_service_for_metrics_and_no_other(helm: Helm) -> None:
+    metrics = {"serviceMonitor": {"enabled": True}}
+    rendered = helm.render({"replicas": 1, "revocation": {"enabled": True}, "metrics": metrics})
+    selector = rendered.one("ServiceMonitor")["spec"]["selector"]["matchLabels"]
+
+    services = {one["metadata"]["name"]: one["metadata"]["labels"] for one in rendered.of("Service")}
+    assert len(services) == 2
+    assert [name for name, labels in services.items() if selector.items() <= labels.items()] == [
+        "iot-security-operator-metrics"
+    ]
 
 
 def test_its_pods_reach_the_api_server_dns_and_nats_and_nothing_else(helm: Helm) -> None:
