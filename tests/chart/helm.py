@@ -98,7 +98,7 @@ class Helm:
         kept = {f"HELM_{what}_HOME": str(self._home / what.lower()) for what in ("CACHE", "CONFIG", "DATA")}
         answer = subprocess.run(
             [find("helm"), *arguments],
-            env=os.environ | kept | {"KUBECONFIG": str(self._kubeconfig or os.devnull)},
+            env=os.environ | kept | {"HOME": str(self._home), "KUBECONFIG": str(self._kubeconfig or os.devnull)},
             capture_output=True,
             text=True,
             check=False,

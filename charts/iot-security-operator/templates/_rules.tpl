@@ -24,6 +24,14 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
+# NetworkPolicies for the pods of NATS and of Modules, and where a Hub closes a namespace; by their label.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# A Module whose selector takes no pod says so.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
 # A Module may have its workload restarted with new credentials: one annotation of the pod template.
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets]
@@ -66,6 +74,14 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
+# NetworkPolicies for the pods of NATS and of Modules, and where a Hub closes a namespace; by their label.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# A Module whose selector takes no pod says so.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
 # A Module may have its workload restarted with new credentials: one annotation of the pod template.
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets]
