@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -15,10 +15,11 @@ from iotsec.decide.trust_bundles import TRUST_BUNDLE
 from iotsec.kube.accounts import AccountPusher
 from iotsec.kube.certificate_requests import CERTIFICATE_REQUESTS, CertificateOrders
 from iotsec.kube.client import Client
+from iotsec.kube.election import Election
 from iotsec.kube.encryption import Encryption
 from iotsec.kube.encryption_at_rest import EncryptionAtRest
 from iotsec.kube.errors import ApiError, ConflictError
-from iotsec.kube.events import EventRecorder
+from iotsec.kube.events import Event, EventRecorder
 from iotsec.kube.existing_trust import ExistingTrusts
 from iotsec.kube.foreign_certificates import ForeignCertificates
 from iotsec.kube.hub_registry import HubRegistry
@@ -42,7 +43,7 @@ from iotsec.kube.orphans import Orphans
 from iotsec.kube.pacing import Pacer
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import HUBS, NAMESPACES, SECRETS, TLS_POLICIES
+from iotsec.kube.resources import HUBS, LEASES, NAMESPACES, SECRETS, TLS_POLICIES, Selection
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.tls_authorities import TlsAuthorities
@@ -61,6 +62,8 @@ from iotsec.settings import Settings
 from iotsec.x509.keys import generate
 
 log = structlog.get_logger()
+
+_DRAIN_SECONDS = 1.5  # somebody waits to go on, and every piece of work can be taken up again
 
 
 def clock() -> int:
@@ -96,9 +99,9 @@ def system_credentials(hub: HubRuntime) -> bytes:
 
 
 class Application:
-    """One operator process."""
+    """What an operator process does once it is its turn; ``leads`` tells whether it is that still."""
 
-    def __init__(self, settings: Settings, client: Client, pacer: Pacer) -> None:
+    def __init__(self, settings: Settings, client: Client, pacer: Pacer, *, leads: Callable[[], bool]) -> None:
         self._settings = settings
         self._client = client
         self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
@@ -113,7 +116,7 @@ class Application:
         self.presences = Presences(
             client=client, cache=self.cache, clock=clock, writes_per_second=settings.presence_writes
         )
-        self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials)
+        self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials, leads=leads)
         self._policies = TlsPolicies(self.queue)
         self._orders = CertificateOrders(client, self.queue, clock=clock)
         self._bundles = TrustBundles(client, changed=self.queue.add)
@@ -186,29 +189,33 @@ class Application:
         )
         self._intake = Intake(queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self._registry)
         self.informers = [
-            Informer(client, HUBS, upsert=self._registry.upsert, gone=self._registry.gone),
-            Informer(client, TLS_POLICIES, upsert=self._policies.upsert, gone=self._policies.gone),
+            Informer(client, Selection(HUBS), upsert=self._registry.upsert, gone=self._registry.gone),
+            Informer(client, Selection(TLS_POLICIES), upsert=self._policies.upsert, gone=self._policies.gone),
             Informer(
                 client,
-                CONFIG_MAPS,
+                Selection(CONFIG_MAPS, labels=f"{names.COMPONENT}={TRUST_BUNDLE}"),
                 upsert=self._bundles.upsert,
                 gone=self._bundles.gone,
-                selector=f"{names.COMPONENT}={TRUST_BUNDLE}",
                 metadata_only=True,
             ),
-            Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),
             Informer(
                 client,
-                SECRETS,
+                Selection(NAMESPACES),
+                upsert=self.namespaces.upsert,
+                gone=self.namespaces.gone,
+                metadata_only=True,
+            ),
+            Informer(
+                client,
+                Selection(SECRETS, labels=names.COMPONENT),
                 upsert=self._intake.secret,
                 gone=self._intake.secret_gone,
-                selector=names.COMPONENT,
                 metadata_only=True,
             ),
             *(
                 Informer(
                     client,
-                    kind.resource,
+                    Selection(kind.resource),
                     upsert=lambda item, name=name: self._intake.identity(name, item),  # type: ignore[misc]
                     gone=lambda namespace, n, name=name: self._intake.identity_gone(Key(name, namespace, n)),  # type: ignore[misc]
                 )
@@ -237,14 +244,33 @@ class Application:
             self._spawn(self._work(), f"worker {number}")
         log.info("started", identities=len(self.cache), action="start")
 
+    def elected(self, election: Election) -> None:
+        """Tell that this replica is the one that works from now on."""
+        self.events.record(
+            Event(
+                key=election.key,
+                api_version=LEASES.api_version,
+                uid=election.uid,
+                type="Normal",
+                reason="LeaderElected",
+                note=f"{election.identity} leads",
+                action="elect",
+            )
+        )
+
+    def longest(self) -> float:
+        """Return for how many seconds the longest work on one object goes on."""
+        return self.queue.longest()
+
     async def stop(self) -> None:
-        """Stop working; what was under way is taken up again at the next start."""
+        """Finish what is in hand and stop working; what takes too long is taken up again at the next start."""
+        if not await self.queue.drain(_DRAIN_SECONDS):
+            log.info("work is cut short", seconds=_DRAIN_SECONDS, action="stop")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._turns.close()
         await self._registry.close()
-        self.failed.cancel()  # nobody need wait for it any more: kopf would, for five seconds
         log.info("stopped", action="stop")
 
     def sources(self, namespace: str, name: str) -> Sources | None:

@@ -1,13 +1,17 @@
 """What can be set from outside: environment variables, and the command line over them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from math import inf, nan
+from urllib.parse import urlsplit
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _LARGEST_PORT = 65535
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +23,30 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class LeasePlace:
+    """The Lease by which replicas choose who works."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeUrl:
+    """Where probes are answered."""
+
+    host: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """How one operator process runs."""
+    """How one operator process runs.
+
+    Raises:
+        ValueError: ``liveness`` is no URL that can be answered at; the message says what to write.
+
+    """
 
     kubeconfig: str | None = None
     """Path of a kubeconfig; ``None``: the pod's service account, else the usual kubeconfig."""
@@ -31,7 +57,10 @@ class Settings:
     """How many objects are worked on at once."""
     log_level: str = "INFO"
     liveness: str | None = None
-    """URL to answer liveness probes at, e.g. ``http://0.0.0.0:8080/healthz``; ``None``: nowhere."""
+    """URL to answer liveness probes at, e.g. ``http://0.0.0.0:8080/healthz``; ``None``: nowhere.
+
+    Readiness probes are answered there too, at ``/readyz``.
+    """
     metrics: Address | None = None
     """Where Prometheus is answered; ``None``: nowhere."""
     revocation: Address | None = None
@@ -41,7 +70,29 @@ class Settings:
     presence_writes: float = 10.0
     """How many statuses a second are written of who is connected, at most."""
     instance: str = "iotsec"
-    """Who reports events: the pod's name."""
+    """Who reports events, and holds the lease: the pod's name."""
+    lease: LeasePlace | None = None
+    """By which replicas choose who works; ``None``: this is the only one."""
+    lease_seconds: int = 15
+    """After which another replica takes the place of one that is heard of no more."""
+
+    def __post_init__(self) -> None:
+        self.probe_url()
+
+    def probe_url(self) -> ProbeUrl | None:
+        """Return where probes are answered; ``None``: nowhere."""
+        if self.liveness is None:
+            return None
+        try:
+            url = urlsplit(self.liveness)
+            host, port = url.hostname, url.port
+        except ValueError:
+            host = port = None
+        if not host or not port or url.scheme != "http" or not url.path.strip("/") or url.path == "/readyz":
+            raise ValueError(
+                f"the URL for liveness probes is {self.liveness!r}: write one like http://0.0.0.0:8080/healthz"
+            )
+        return ProbeUrl(host, port, url.path)
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -55,6 +106,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     level = environment.get("IOTSEC_LOG_LEVEL", default.log_level).upper()
     if level not in LOG_LEVELS:
         raise ValueError(f"IOTSEC_LOG_LEVEL is {level!r}: write one of {', '.join(LOG_LEVELS)}")
+    if environment.get("IOTSEC_LEASE") and not environment.get("POD_NAME"):
+        raise ValueError("IOTSEC_LEASE is set, and POD_NAME is not: set it to the pod's name, by which replicas differ")
     return Settings(
         kubeconfig=environment.get("KUBECONFIG") or None,
         service_host=environment.get("KUBERNETES_SERVICE_HOST"),
@@ -67,8 +120,27 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         # Work that can wait is given four fifths of it, and needs one write a second to come to an end.
         writes_per_second=_number(environment, "IOTSEC_WRITES_PER_SECOND", default.writes_per_second, least=2),
         presence_writes=_number(environment, "IOTSEC_PRESENCE_WRITES", default.presence_writes, least=0.1),
-        instance=environment.get("POD_NAME") or default.instance,
+        instance=_name(environment, "POD_NAME") or default.instance,
+        lease=_lease(environment, "IOTSEC_LEASE"),
+        lease_seconds=int(_number(environment, "IOTSEC_LEASE_SECONDS", default.lease_seconds, least=1)),
     )
+
+
+def _name(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text and not _NAME.fullmatch(text):
+        raise ValueError(f"{name} is {text!r}: write the name of an object, such as iotsec-0")
+    return text
+
+
+def _lease(environment: Mapping[str, str], name: str) -> LeasePlace | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    namespace, _, lease = text.partition("/")
+    if not (_LABEL.fullmatch(namespace) and _NAME.fullmatch(lease)):
+        raise ValueError(f"{name} is {text!r}: write <namespace>/<name> of a Lease, such as iot/iot-security-operator")
+    return LeasePlace(namespace, lease)
 
 
 def _number(environment: Mapping[str, str], name: str, default: float, *, least: float) -> float:

@@ -14,6 +14,7 @@ from iotsec.decide.trust_bundles import TRUST_BUNDLE, WantedBundle
 from iotsec.kube.client import Client
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
+from iotsec.kube.resources import Selection
 from iotsec.kube.trust_bundles import CONFIG_MAPS, TrustBundles
 from testbed.control_plane import ControlPlane
 from testbed.operator import SERVICE_ACCOUNT
@@ -35,10 +36,9 @@ class Desk:
         self.bundles = TrustBundles(client, changed=self.touched.append)
         self.informer = Informer(
             client,
-            CONFIG_MAPS,
+            Selection(CONFIG_MAPS, labels=f"{names.COMPONENT}={TRUST_BUNDLE}"),
             upsert=self.bundles.upsert,
             gone=self.bundles.gone,
-            selector=f"{names.COMPONENT}={TRUST_BUNDLE}",
             metadata_only=True,
         )
 

@@ -21,7 +21,7 @@ from iotsec.kube.errors import ApiError, NotFoundError
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import Resource
+from iotsec.kube.resources import Resource, Selection
 from iotsec.x509.keys import PrivateKey
 
 CERTIFICATE_REQUESTS = Resource(requests.GROUP, requests.VERSION, "certificaterequests", requests.KIND)
@@ -84,7 +84,7 @@ class CertificateOrders:
         self._needed = asyncio.Event()
         self._informer = _WhereServed(
             client,
-            CERTIFICATE_REQUESTS,
+            Selection(CERTIFICATE_REQUESTS, labels=requests.SELECTOR),
             upsert=self._upsert,
             gone=self._gone,
             served=self._served,
@@ -257,14 +257,14 @@ class _WhereServed(Informer):
     def __init__(
         self,
         client: Client,
-        resource: Resource,
+        selection: Selection,
         *,
         upsert: Callable[[Mapping[str, Any]], None],
         gone: Callable[[str, str], None],
         served: Callable[..., None],
         look_seconds: float,
     ) -> None:
-        super().__init__(client, resource, upsert=upsert, gone=gone, selector=requests.SELECTOR)
+        super().__init__(client, selection, upsert=upsert, gone=gone)
         self._served = served
         self._look_seconds = look_seconds
 

@@ -43,8 +43,12 @@ class HubRuntime:
         namespaces: Mapping[str, Mapping[str, str]],
         changed: Callable[[], None],
         mint: Callable[["HubRuntime"], bytes],
+        leads: Callable[[], bool],
     ) -> None:
-        """Prepare; ``changed`` is called when the connection or the servers change, ``namespaces`` are their labels."""
+        """Prepare; ``changed`` is called when the connection or the servers change, ``namespaces`` are their labels.
+
+        ``leads`` tells whether this process may tell the servers anything.
+        """
         self.key = key
         self.uid = uid
         """Of the very object: another Hub of this name has other keys."""
@@ -97,6 +101,7 @@ class HubRuntime:
             changed=self._reconnected,
             heard=self._heard,
             tls=self.tls.client_tls,
+            leads=leads,
         )
         self.servers = Servers(self.connection)
         self._task: asyncio.Task[None] | None = None
