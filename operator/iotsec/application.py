@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import structlog
@@ -107,7 +108,10 @@ class Application:
         self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
         self.cache = IdentityCache()
         self.secrets = SecretCache()
-        self.namespaces = Namespaces(changed=lambda name: self._intake.relabelled(name))  # noqa: PLW0108 - made below
+        self.namespaces = Namespaces(
+            changed=lambda name: self._intake.relabelled(name),  # noqa: PLW0108 - made below
+            only=settings.namespaces,
+        )
         self.events = EventRecorder(client, pacer, instance=settings.instance)
         self._turns = Turns(pacer, self.queue)
         writer = SecretWriter(client, self.secrets)
@@ -118,7 +122,7 @@ class Application:
         )
         self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials, leads=leads)
         self._policies = TlsPolicies(self.queue)
-        self._orders = CertificateOrders(client, self.queue, clock=clock)
+        self._orders = CertificateOrders(client, self.queue, clock=clock, namespaces=settings.namespaces or (None,))
         self._bundles = TrustBundles(client, changed=self.queue.add)
         keys = KeyMaker(generate)
         tls_secrets = TlsSecrets(writer, keeper)
@@ -188,43 +192,40 @@ class Application:
             clock=clock,
         )
         self._intake = Intake(queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self._registry)
-        self.informers = [
-            Informer(client, Selection(HUBS), upsert=self._registry.upsert, gone=self._registry.gone),
-            Informer(client, Selection(TLS_POLICIES), upsert=self._policies.upsert, gone=self._policies.gone),
-            Informer(
-                client,
-                Selection(CONFIG_MAPS, labels=f"{names.COMPONENT}={TRUST_BUNDLE}"),
-                upsert=self._bundles.upsert,
-                gone=self._bundles.gone,
-                metadata_only=True,
-            ),
-            Informer(
-                client,
-                Selection(NAMESPACES),
-                upsert=self.namespaces.upsert,
-                gone=self.namespaces.gone,
-                metadata_only=True,
-            ),
-            Informer(
-                client,
-                Selection(SECRETS, labels=names.COMPONENT),
-                upsert=self._intake.secret,
-                gone=self._intake.secret_gone,
-                metadata_only=True,
-            ),
-            *(
-                Informer(
-                    client,
-                    Selection(kind.resource),
-                    upsert=lambda item, name=name: self._intake.identity(name, item),  # type: ignore[misc]
-                    gone=lambda namespace, n, name=name: self._intake.identity_gone(Key(name, namespace, n)),  # type: ignore[misc]
-                )
-                for name, kind in IDENTITY_KINDS.items()
-            ),
-        ]
+        self.informers = [i for namespace in settings.namespaces or (None,) for i in self._informers(namespace)]
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done once a part of the operator ended by itself."""
+
+    def _informers(self, namespace: str | None) -> Iterator[Informer]:
+        """Yield what watches one namespace, or all."""
+        hubs, policies, bundles, intake = self._registry, self._policies, self._bundles, self._intake
+        if namespace is None:
+            told = self.namespaces
+            yield Informer(self._client, Selection(NAMESPACES), upsert=told.upsert, gone=told.gone, metadata_only=True)
+        yield Informer(self._client, Selection(HUBS, namespace), upsert=hubs.upsert, gone=hubs.gone)
+        yield Informer(self._client, Selection(TLS_POLICIES, namespace), upsert=policies.upsert, gone=policies.gone)
+        yield Informer(
+            self._client,
+            Selection(CONFIG_MAPS, namespace, labels=f"{names.COMPONENT}={TRUST_BUNDLE}"),
+            upsert=bundles.upsert,
+            gone=bundles.gone,
+            metadata_only=True,
+        )
+        yield Informer(
+            self._client,
+            Selection(SECRETS, namespace, labels=names.COMPONENT),
+            upsert=intake.secret,
+            gone=intake.secret_gone,
+            metadata_only=True,
+        )
+        for name, kind in IDENTITY_KINDS.items():
+            yield Informer(
+                self._client,
+                Selection(kind.resource, namespace),
+                upsert=partial(intake.identity, name),
+                gone=lambda where, n, kind=name: intake.identity_gone(Key(kind, where, n)),  # type: ignore[misc]
+            )
 
     async def start(self) -> None:
         """Learn all there is, then start working on it."""

@@ -71,6 +71,8 @@ class Settings:
     """How many statuses a second are written of who is connected, at most."""
     instance: str = "iotsec"
     """Who reports events, and holds the lease: the pod's name."""
+    namespaces: tuple[str, ...] = ()
+    """The only ones to work in; empty: all."""
     lease: LeasePlace | None = None
     """By which replicas choose who works; ``None``: this is the only one."""
     lease_seconds: int = 15
@@ -121,6 +123,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         writes_per_second=_number(environment, "IOTSEC_WRITES_PER_SECOND", default.writes_per_second, least=2),
         presence_writes=_number(environment, "IOTSEC_PRESENCE_WRITES", default.presence_writes, least=0.1),
         instance=_name(environment, "POD_NAME") or default.instance,
+        namespaces=_namespaces(environment, "IOTSEC_NAMESPACES"),
         lease=_lease(environment, "IOTSEC_LEASE"),
         lease_seconds=int(_number(environment, "IOTSEC_LEASE_SECONDS", default.lease_seconds, least=1)),
     )
@@ -131,6 +134,16 @@ def _name(environment: Mapping[str, str], name: str) -> str:
     if text and not _NAME.fullmatch(text):
         raise ValueError(f"{name} is {text!r}: write the name of an object, such as iotsec-0")
     return text
+
+
+def _namespaces(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    text = environment.get(name)
+    if not text:
+        return ()
+    found = [part.strip() for part in text.split(",")]
+    if not all(map(_LABEL.fullmatch, found)):
+        raise ValueError(f"{name} is {text!r}: write names of namespaces with commas between them, such as iot,lab")
+    return tuple(dict.fromkeys(found))
 
 
 def _lease(environment: Mapping[str, str], name: str) -> LeasePlace | None:

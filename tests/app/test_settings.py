@@ -22,6 +22,7 @@ def test_every_variable_sets_what_it_is_for() -> None:
         "IOTSEC_WRITES_PER_SECOND": "20",
         "IOTSEC_PRESENCE_WRITES": "0.5",
         "POD_NAME": "iotsec-0",
+        "IOTSEC_NAMESPACES": "iot, lab,iot",
         "IOTSEC_LEASE": "iot/operator",
         "IOTSEC_LEASE_SECONDS": "30",
     }
@@ -36,6 +37,7 @@ def test_every_variable_sets_what_it_is_for() -> None:
         writes_per_second=20,
         presence_writes=0.5,
         instance="iotsec-0",
+        namespaces=("iot", "lab"),
         lease=LeasePlace("iot", "operator"),
         lease_seconds=30,
     )
@@ -63,6 +65,12 @@ def test_an_address_nothing_could_listen_at_is_refused(name: str, value: str) ->
 def test_a_place_where_no_lease_can_be_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match=r"IOTSEC_LEASE is .*: write <namespace>/<name>"):
         from_environment({"IOTSEC_LEASE": value, "POD_NAME": "iotsec-0"})
+
+
+@pytest.mark.parametrize("value", [",", "iot,", "iot,,lab", "iot lab", "Iot", "*"])
+def test_namespaces_that_cannot_be_are_refused_and_never_taken_for_all(value: str) -> None:
+    with pytest.raises(ValueError, match=r"IOTSEC_NAMESPACES is .*: write names of namespaces"):
+        from_environment({"IOTSEC_NAMESPACES": value})
 
 
 def test_replicas_need_names() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from iotsec.api.accounts import LabelSelector
 from iotsec.decide import names
-from iotsec.decide.admission import selects
+from iotsec.decide.admission import Labels, selects
 from iotsec.decide.authorities import Authorities
 from iotsec.decide.field_owners import touched_by_others
 from iotsec.decide.secrets import content_hash
@@ -100,12 +100,24 @@ def bundle_name(hub: str) -> str:
 
 
 def bundle_namespaces(
-    where: str, selector: LabelSelector | None, *, hub_namespace: str, labels: Mapping[str, Mapping[str, str]]
+    where: str, selector: LabelSelector | None, *, hub_namespace: str, labels: Mapping[str, Labels]
 ) -> frozenset[str]:
     """Return which namespaces, given with their labels, are meant by Same, All, or Selector and its selector."""
     if where == "Selector":
         return frozenset(name for name, found in labels.items() if selector is not None and selects(selector, found))
     return frozenset(labels if where == "All" else (name for name in labels if name == hub_namespace))
+
+
+BY_UNKNOWN_LABELS = (
+    "spec.trustBundle.namespaces is a selector, and this operator may not look at labels of namespaces: set from to "
+    "Same or All, or run the operator for the whole cluster"
+)
+
+
+def chosen_by_unknown_labels(settings: TlsSettings, labels: Mapping[str, Labels]) -> bool:
+    """Tell whether nobody can know in which namespaces the bundle is wanted."""
+    by_labels = settings.bundle is not None and settings.bundle.namespaces.selector is not None
+    return by_labels and None in labels.values()
 
 
 def wanted_bundle(
@@ -114,7 +126,7 @@ def wanted_bundle(
     hub: str,
     *,
     namespace: str,
-    labels: Mapping[str, Mapping[str, str]],
+    labels: Mapping[str, Labels],
 ) -> WantedBundle | None:
     """Return what is to be in which ConfigMaps of a Hub; ``None`` where none are asked for, or there is no CA yet.
 

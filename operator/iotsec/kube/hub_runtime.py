@@ -11,7 +11,7 @@ from iotsec.broker.presence import Attendance
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import trust
 from iotsec.decide.account import AccountDefinition
-from iotsec.decide.admission import matching_nothing
+from iotsec.decide.admission import Labels, matching_nothing
 from iotsec.decide.certificate_note import IssuedCertificate
 from iotsec.decide.cutoff import merged
 from iotsec.decide.definition import declared_roles, definition, former_roles
@@ -40,7 +40,7 @@ class HubRuntime:
         key: Key,
         uid: str,
         *,
-        namespaces: Mapping[str, Mapping[str, str]],
+        namespaces: Mapping[str, Labels],
         changed: Callable[[], None],
         mint: Callable[["HubRuntime"], bytes],
         leads: Callable[[], bool],
@@ -263,6 +263,7 @@ class HubRuntime:
             operator_rotation=self.keys.operator,
             at_rest=self.at_rest,
             matching_nothing=matching_nothing(self.spec.accounts, self._namespaces) if self.spec else (),
+            labels_unknown=None in self._namespaces.values(),
         )
 
     def _account_of(self, public: str) -> AccountRuntime | None:
