@@ -163,10 +163,12 @@ def test_a_namespace_that_is_no_longer_admitted_is_cut_off(issued: World) -> Non
     assert ready(plan.status or {}) == ("False", "NamespaceNotAdmitted")
 
 
+@pytest.mark.parametrize("asked", ["iot", None])
 @pytest.mark.parametrize("accounts", [["iot"], ["iot", "other"]], ids=len)
 def test_where_nobody_may_look_at_labels_who_was_admitted_by_them_is_neither_cut_off_nor_moved(
-    issued: World, accounts: list[str]
+    issued: World, accounts: list[str], asked: str | None
 ) -> None:
+    issued.change(account=asked)
     selector = {"matchLabels": {"stage": "live"}}
     by_labels = {"name": "iot", "namespaces": {"from": "Selector", "selector": selector}}
     issued.hub["accounts"] = [by_labels, *({"name": name} for name in accounts[1:])]
