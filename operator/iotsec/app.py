@@ -20,6 +20,7 @@ from iotsec.kube.election import Election
 from iotsec.kube.keys import Key
 from iotsec.kube.pacing import Pacer
 from iotsec.kube.resources import LEASES
+from iotsec.kube.served_kinds import ServedKinds
 from iotsec.settings import Settings
 
 _VALIDITY_SECONDS = 60  # of an answer about a certificate of a Hub whose policy says nothing
@@ -48,7 +49,7 @@ async def run(settings: Settings) -> None:
 
         client = await open_.enter_async_context(Client(access, instance=settings.instance, sending=sending))
         application = Application(settings, client, pacer, leads=lambda: election is None or election.holds)
-        process = _Process(settings, application, Duty(application, election))
+        process = _Process(settings, application, Duty(application, election, ServedKinds(client)))
         open_.push_async_callback(process.close)
         await process.open()
         stop = asyncio.Event()

@@ -76,6 +76,10 @@ class Client:
         """Read one object's metadata."""
         return await self._call("GET", resource.path(namespace, name), accept=METADATA_ONLY)
 
+    async def document(self, path: str) -> dict[str, Any]:
+        """Read what the API server tells of itself at a path."""
+        return await self._call("GET", path)
+
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object, and only create it; answers with its metadata alone."""
         return await self._call(

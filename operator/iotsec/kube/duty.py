@@ -1,4 +1,4 @@
-"""A replica's way from its start to its end: it waits for its turn, works, and lets the next one go on."""
+"""A replica's way from its start to its end: it waits for kinds that fit and for its turn, works, and makes way."""
 
 import asyncio
 from typing import Protocol
@@ -7,6 +7,7 @@ from iotsec.decide import duty
 from iotsec.decide.duty import Phase, Verdict
 from iotsec.decide.lease import Terms
 from iotsec.kube.election import Election
+from iotsec.kube.served_kinds import ServedKinds
 
 
 class Work(Protocol):
@@ -31,10 +32,11 @@ class Work(Protocol):
 class Duty:
     """One replica; without an ``election`` it is the only one."""
 
-    def __init__(self, work: Work, election: Election | None) -> None:
+    def __init__(self, work: Work, election: Election | None, kinds: ServedKinds) -> None:
         self._work = work
+        self._kinds = kinds
         self._election = election
-        self._phase = Phase.STARTING
+        self._phase = Phase.WAITING
         self._task: asyncio.Task[None] | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done once this replica can do no more by itself, and says why: it must be started anew."""
@@ -52,9 +54,13 @@ class Duty:
 
     def ready(self) -> Verdict:
         """Answer a readiness probe."""
-        if self._election is None:
-            return duty.ready(self._phase, unheard=0.0, terms=Terms())
-        return duty.ready(self._phase, unheard=self._election.unheard, terms=self._election.terms)
+        election = self._election
+        return duty.ready(
+            self._phase,
+            unheard=election.unheard if election is not None else 0.0,
+            terms=election.terms if election is not None else Terms(),
+            problem=self._kinds.problem,
+        )
 
     async def start(self) -> None:
         """Set out; returns at once."""
@@ -73,7 +79,9 @@ class Duty:
         self.ended.cancel()  # nobody need wait for it any more: kopf would, for five seconds
 
     async def _run(self) -> None:
+        await self._kinds.fit()  # first: who could not work must not keep another from it
         if self._election is None:
+            self._phase = Phase.STARTING
             await self._on_duty()
             return
         self._phase = Phase.STANDBY
