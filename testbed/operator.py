@@ -14,6 +14,8 @@ from testbed.processes import Process
 from testbed.waiting import wait_until
 
 SERVICE_ACCOUNT = "iot-security-operator/iot-security-operator"
+LEASE = "iot-security-operator/iot-security-operator"
+"""By which replicas choose who works; the project's manifests let them."""
 
 
 class Operator:
@@ -126,3 +128,9 @@ class Operator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def replica(control_plane: ControlPlane, directory: Path, name: str, **environment: str) -> Operator:
+    """One operator of several; the pod of its name is what it takes itself for."""
+    told = {"POD_NAME": name, "IOTSEC_LEASE": LEASE, **environment}
+    return Operator(control_plane, directory / name, environment=told)

@@ -8,6 +8,7 @@ import kopf
 from iotsec import __version__
 from iotsec.application import Application, clock
 from iotsec.decide.lease import Terms
+from iotsec.decide.names import REVOCATION_ADDRESS
 from iotsec.endpoints.endpoint import Endpoint
 from iotsec.endpoints.metrics import Metrics, MetricsEndpoint, build_info, certificate_mismatches, identities, leader
 from iotsec.endpoints.probes import ProbesEndpoint
@@ -21,7 +22,7 @@ from iotsec.kube.keys import Key
 from iotsec.kube.pacing import Pacer
 from iotsec.kube.resources import LEASES
 from iotsec.kube.served_kinds import ServedKinds
-from iotsec.settings import Settings
+from iotsec.settings import Settings, address
 
 _VALIDITY_SECONDS = 60  # of an answer about a certificate of a Hub whose policy says nothing
 
@@ -49,7 +50,7 @@ async def run(settings: Settings) -> None:
 
         client = await open_.enter_async_context(Client(access, instance=settings.instance, sending=sending))
         application = Application(settings, client, pacer, leads=lambda: election is None or election.holds)
-        process = _Process(settings, application, Duty(application, election, ServedKinds(client)))
+        process = _Process(settings, application, Duty(application, election, ServedKinds(client)), election)
         open_.push_async_callback(process.close)
         await process.open()
         stop = asyncio.Event()
@@ -74,14 +75,17 @@ async def _election(open_: AsyncExitStack, settings: Settings, access: Access) -
     client = Client(access, instance=settings.instance, seconds=terms.renew_deadline / 2)
     await open_.enter_async_context(client)
     key = Key(LEASES.kind, settings.lease.namespace, settings.lease.name)
-    return Election(client, key, identity=settings.instance, terms=terms)
+    reached_at = settings.reached_at()
+    about = {REVOCATION_ADDRESS: str(reached_at)} if reached_at is not None else {}
+    return Election(client, key, identity=settings.instance, terms=terms, about=about)
 
 
 class _Process:
     """What kopf starts and stops: the duty of this replica, and who may ask about it meanwhile."""
 
-    def __init__(self, settings: Settings, application: Application, duty: Duty) -> None:
+    def __init__(self, settings: Settings, application: Application, duty: Duty, election: Election | None) -> None:
         self.duty = duty
+        self._election = election
         self._settings = settings
         self._application = application
         self._open = AsyncExitStack()
@@ -126,8 +130,17 @@ class _Process:
                 validity=_VALIDITY_SECONDS,
                 host=settings.revocation.host,
                 port=settings.revocation.port,
+                elsewhere=self._elsewhere,
             )
             await self._listen(revocation)
+
+    def _elsewhere(self) -> str | None:
+        """Return where the replica is that knows which certificates are revoked; ``None``: it is this one."""
+        if self._election is None or not self.duty.stands_by:
+            return None
+        # Whoever may write the Lease says so: an address it is, and what is answered there is signed by a CA.
+        told = address(self._election.about_leader.get(REVOCATION_ADDRESS, ""))
+        return f"http://{told}" if told is not None else ""
 
     async def _listen(self, endpoint: Endpoint) -> None:
         self._open.push_async_callback(endpoint.close)

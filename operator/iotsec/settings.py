@@ -21,6 +21,9 @@ class Address:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class LeasePlace:
@@ -73,6 +76,8 @@ class Settings:
     """Who reports events, and holds the lease: the pod's name."""
     namespaces: tuple[str, ...] = ()
     """The only ones to work in; empty: all."""
+    pod_ip: str | None = None
+    """Where other replicas reach this one."""
     lease: LeasePlace | None = None
     """By which replicas choose who works; ``None``: this is the only one."""
     lease_seconds: int = 15
@@ -80,6 +85,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         self.probe_url()
+
+    def reached_at(self) -> Address | None:
+        """Return where other replicas are answered which certificates are revoked, if that can be told."""
+        if self.revocation is None or not ip_address(self.revocation.host).is_unspecified:
+            return self.revocation
+        return Address(self.pod_ip, self.revocation.port) if self.pod_ip else None
 
     def probe_url(self) -> ProbeUrl | None:
         """Return where probes are answered; ``None``: nowhere."""
@@ -124,6 +135,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         presence_writes=_number(environment, "IOTSEC_PRESENCE_WRITES", default.presence_writes, least=0.1),
         instance=_name(environment, "POD_NAME") or default.instance,
         namespaces=_namespaces(environment, "IOTSEC_NAMESPACES"),
+        pod_ip=_ip(environment, "POD_IP"),
         lease=_lease(environment, "IOTSEC_LEASE"),
         lease_seconds=int(_number(environment, "IOTSEC_LEASE_SECONDS", default.lease_seconds, least=1)),
     )
@@ -173,11 +185,27 @@ def _address(environment: Mapping[str, str], name: str) -> Address | None:
     text = environment.get(name)
     if not text:
         return None
+    found = address(text)
+    if found is None:
+        raise ValueError(f"{name} is {text!r}: write an IP address and a port, such as 0.0.0.0:9090 or [::]:9090")
+    return found
+
+
+def address(text: str) -> Address | None:
+    """Read an IP address and a port; ``None`` where the text is none."""
     host, _, port = text.rpartition(":")
     plain = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not (_is_host(plain, bracketed=plain != host) and _is_port(port)):
-        raise ValueError(f"{name} is {text!r}: write an IP address and a port, such as 0.0.0.0:9090 or [::]:9090")
-    return Address(plain, int(port))
+    return Address(plain, int(port)) if _is_host(plain, bracketed=plain != host) and _is_port(port) else None
+
+
+def _ip(environment: Mapping[str, str], name: str) -> str | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}: write the IP address of the pod") from None
 
 
 def _is_host(text: str, *, bracketed: bool) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from iotsec import cli
-from iotsec.settings import Address, LeasePlace, ProbeUrl, Settings, from_environment
+from iotsec.settings import Address, LeasePlace, ProbeUrl, Settings, address, from_environment
 
 
 def test_what_is_not_set_or_empty_has_its_default() -> None:
@@ -22,6 +22,7 @@ def test_every_variable_sets_what_it_is_for() -> None:
         "IOTSEC_WRITES_PER_SECOND": "20",
         "IOTSEC_PRESENCE_WRITES": "0.5",
         "POD_NAME": "iotsec-0",
+        "POD_IP": "10.1.2.3",
         "IOTSEC_NAMESPACES": "iot, lab,iot",
         "IOTSEC_LEASE": "iot/operator",
         "IOTSEC_LEASE_SECONDS": "30",
@@ -37,6 +38,7 @@ def test_every_variable_sets_what_it_is_for() -> None:
         writes_per_second=20,
         presence_writes=0.5,
         instance="iotsec-0",
+        pod_ip="10.1.2.3",
         namespaces=("iot", "lab"),
         lease=LeasePlace("iot", "operator"),
         lease_seconds=30,
@@ -78,6 +80,28 @@ def test_replicas_need_names() -> None:
         from_environment({"IOTSEC_LEASE": "iot/operator"})
     with pytest.raises(ValueError, match=r"POD_NAME is .*: write the name of an object"):
         from_environment({"POD_NAME": "iotsec-0\r\nHost: elsewhere"})
+
+
+@pytest.mark.parametrize(
+    ("listens", "pod_ip", "told"),
+    [
+        ("127.0.0.1:8085", "10.1.2.3", "127.0.0.1:8085"),
+        ("0.0.0.0:8085", "10.1.2.3", "10.1.2.3:8085"),
+        ("[::]:8085", "fd00:0::7", "[fd00::7]:8085"),
+        ("0.0.0.0:8085", "", "None"),
+        ("", "10.1.2.3", "None"),
+    ],
+)
+def test_other_replicas_are_told_an_address_that_they_can_reach(listens: str, pod_ip: str, told: str) -> None:
+    found = from_environment({"IOTSEC_REVOCATION": listens, "POD_IP": pod_ip}).reached_at()
+
+    assert str(found) == told
+    assert found is None or address(str(found)) == found
+
+
+def test_an_address_of_the_pod_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="POD_IP is 'node-7': write the IP address"):
+        from_environment({"POD_IP": "node-7"})
 
 
 def test_probes_are_answered_where_the_url_says() -> None:

@@ -39,7 +39,7 @@ def test_every_module_of_the_core_and_the_shell_is_found_from_the_architecture()
 
 def test_every_environment_variable_has_a_row() -> None:
     page = (ROOT / "docs" / "operator.md").read_text()
-    variables = set(re.findall(r'"(IOTSEC_\w+|POD_NAME|KUBECONFIG)"', (SOURCE / "settings.py").read_text()))
+    variables = set(re.findall(r'"(IOTSEC_\w+|POD_\w+|KUBECONFIG)"', (SOURCE / "settings.py").read_text()))
 
     assert variables == set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
 

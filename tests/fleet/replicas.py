@@ -9,9 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from testbed.control_plane import ControlPlane
-from testbed.operator import Operator
+from testbed.operator import LEASE, replica
 
-LEASE = "iot-security-operator"
 LEASE_SECONDS = 6
 
 
@@ -31,21 +30,14 @@ class Replicas:
         self.plane = plane
         self._audit_start = plane.audit_log.stat().st_size
         self.a, self.b = (
-            Operator(
-                plane,
-                directory / name,
-                environment={
-                    "POD_NAME": f"iotsec-{name}",
-                    "IOTSEC_LEASE": f"{LEASE}/{LEASE}",
-                    "IOTSEC_LEASE_SECONDS": str(LEASE_SECONDS),
-                },
-            )
-            for name in ("a", "b")
+            replica(plane, directory, name, IOTSEC_LEASE_SECONDS=str(LEASE_SECONDS))
+            for name in ("iotsec-a", "iotsec-b")
         )
 
     def holder(self) -> str:
         """Who holds the lease."""
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE}/leases/{LEASE}"
+        namespace, name = LEASE.split("/")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
         return str(self.plane.api.request("GET", path)["spec"]["holderIdentity"])
 
     def writes(self) -> list[Write]:

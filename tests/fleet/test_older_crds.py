@@ -10,7 +10,7 @@ import yaml
 from fleet.conftest import ROOT
 
 from testbed.control_plane import ControlPlane
-from testbed.operator import Operator
+from testbed.operator import Operator, replica
 from testbed.user import User
 from testbed.waiting import wait_until
 
@@ -43,8 +43,7 @@ def old_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 @pytest.fixture
 def operator_of_today(old_plane: ControlPlane, tmp_path: Path) -> Iterator[Operator]:
     """One that does not run yet."""
-    lease = {"IOTSEC_LEASE": "iot-security-operator/iot-security-operator", "POD_NAME": "iotsec-a"}
-    operator = Operator(old_plane, tmp_path / "operator", environment=lease)
+    operator = replica(old_plane, tmp_path, "iotsec-a")
     yield operator
     operator.stop()
 

@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -44,6 +45,16 @@ def leads(operator: Operator) -> str:
         found = re.search(r"^iotsec_leader (.*)$", answer.read().decode(), re.MULTILINE)
     assert found
     return found.group(1)
+
+
+def asked_about_certificates(operator: Operator, path: str) -> tuple[int, str]:
+    """What its endpoint about revoked certificates answers."""
+    try:
+        with urlopen(f"{operator.revocation_url}{path}", timeout=5) as answer:  # noqa: S310 - our own URL
+            return answer.status, ""
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
 
 
 def events_of_lease(both: Replicas) -> list[str]:
@@ -130,3 +141,16 @@ def test_a_lease_that_somebody_deletes_is_not_held_any_more(both: Replicas, flee
     assert both.a.wait_ended() == 1
     fleet.ready_device("weather-02")
     assert both.turns() == ["iotsec-a", "iotsec-b"]
+
+
+def test_a_replica_that_stands_by_answers_what_the_other_knows_of_certificates(both: Replicas, fleet: Site) -> None:
+    path = f"/crl/{fleet.user.namespace}/plant/00.crl"
+    known = (404, "this Hub has no such CA: name one by its subject key identifier, in hex\n")
+    fleet.user.apply_tls_policy("plant", mode="ServerOnly")
+    wait_until(lambda: asked_about_certificates(both.a, path) == known, what="the leader knows of the Hub")
+
+    assert asked_about_certificates(both.b, path) == known
+
+    both.a.kill()
+    assert asked_about_certificates(both.b, path)[0] == 503
+    wait_until(lambda: asked_about_certificates(both.b, path) == known, what="the next leader knows of it")

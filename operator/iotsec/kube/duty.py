@@ -48,6 +48,11 @@ class Duty:
             return self._phase in (Phase.STARTING, Phase.WORKING)
         return self._election.holds
 
+    @property
+    def stands_by(self) -> bool:
+        """Whether another replica works."""
+        return self._phase is Phase.STANDBY
+
     def alive(self) -> Verdict:
         """Answer a liveness probe."""
         return duty.alive(self._work.longest())

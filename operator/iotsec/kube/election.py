@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from iotsec.api.meta import GROUP
 from iotsec.decide import lease
 from iotsec.decide.lease import Observed, Record, Terms
 from iotsec.kube.client import Client
@@ -34,7 +35,7 @@ class Election:
     """One process of those who want a Lease.
 
     ``clock`` never jumps and ``now`` tells unix time, both in seconds. ``client`` is for this alone: what else is asked
-    of the API server must not keep a renewal waiting.
+    of the API server must not keep a renewal waiting. ``about`` are the Lease's annotations while it is ours.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Election:
         *,
         identity: str,
         terms: Terms,
+        about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -51,6 +53,9 @@ class Election:
         self.key = key
         self.identity = identity
         self.terms = terms
+        self._about = about or {}
+        self.about_leader: Mapping[str, str] = {}
+        """The annotations of the Lease, as they were seen while this process stood by."""
         self._clock = clock
         self._now = now
         self._observed: Observed | None = None
@@ -93,11 +98,13 @@ class Election:
 
     async def keep(self) -> None:
         """Renew the lease; returns when it is lost, however that came."""
-        while self.holds:
+        while True:
             await asyncio.sleep(self.terms.retry)
+            if not self.holds:
+                break  # it was frozen meanwhile, or nothing answered in time
             try:
                 async with asyncio.timeout(self._until - self._clock()):
-                    await self._renew()
+                    await self._rewrite(lease.renewed(self._record, self._now()), renews=True)
             except _LostError as error:
                 self._until = float("-inf")
                 log.warning("lease lost", lease=self.key.place, error=str(error), action="elect")
@@ -113,8 +120,8 @@ class Election:
         left, self._until = self._until - self._clock(), float("-inf")
         try:
             async with asyncio.timeout(left):
-                await self._write(lease.released(self._record, self._now()), self._version)
-        except (ApiError, TimeoutError) as error:
+                await self._rewrite(lease.released(self._record, self._now()), annotations=dict.fromkeys(self._about))
+        except (_LostError, ApiError, TimeoutError) as error:
             log.warning("lease not released", lease=self.key.place, error=str(error), action="elect")
         else:
             log.info("lease released", lease=self.key.place, action="elect")
@@ -145,13 +152,17 @@ class Election:
                 body = {
                     "apiVersion": LEASES.api_version,
                     "kind": LEASES.kind,
-                    "metadata": {"name": self.key.name, "namespace": self.key.namespace},
+                    "metadata": {
+                        "name": self.key.name,
+                        "namespace": self.key.namespace,
+                        "annotations": dict(self._about),
+                    },
                     "spec": lease.spec_of(record),
                 }
                 answer = await self._client.create(LEASES, self.key.namespace, body)
                 self._held(record, answer, sent)
             else:
-                await self._write(record, before.version, sent=sent)
+                await self._write(record, before.version, sent=sent, annotations=self._about_us())
         except ConflictError:
             return False
         except ApiError as error:
@@ -159,30 +170,41 @@ class Election:
             return False
         return True
 
-    async def _renew(self) -> None:
-        """Write that we are there.
+    async def _rewrite(
+        self, record: Record, *, renews: bool = False, annotations: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Write another record onto the Lease that is ours.
 
         Raises:
-            _LostError: it is no longer ours.
+            _LostError: it is no longer.
             ApiError: nobody knows.
 
         """
-        record, sent = lease.renewed(self._record, self._now()), self._clock()
+        sent = self._clock()
         try:
             try:
-                await self._write(record, self._version, sent=sent)
+                await self._write(record, self._version, sent=sent if renews else None, annotations=annotations)
             except ConflictError:
                 # Touched by somebody's hand, or by a request of ours whose answer was lost, it is ours all the same.
                 found = await self._client.get(LEASES, self.key.namespace, self.key.name)
                 if lease.read(found).tenure != self._record.tenure:
                     raise _LostError(f"{lease.read(found).tenure.holder or 'nobody'} holds it") from None
-                await self._write(record, found["metadata"]["resourceVersion"], sent=self._clock())
+                version, sent = found["metadata"]["resourceVersion"], self._clock()
+                await self._write(record, version, sent=sent if renews else None, annotations=annotations)
         except NotFoundError:
             raise _LostError("somebody deleted it") from None
 
-    async def _write(self, record: Record, version: str, *, sent: float | None = None) -> None:
+    async def _write(
+        self,
+        record: Record,
+        version: str,
+        *,
+        sent: float | None = None,
+        annotations: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Change the Lease as it was at a version; with ``sent``, it is ours from then."""
-        body = {"metadata": {"resourceVersion": version}, "spec": lease.spec_of(record)}
+        metadata = {"resourceVersion": version, "annotations": annotations or {}}
+        body = {"metadata": metadata, "spec": lease.spec_of(record)}
         answer = await self._client.merge_patch(LEASES, self.key.namespace, self.key.name, body)
         if sent is not None:
             self._held(record, answer, sent)
@@ -196,6 +218,7 @@ class Election:
     def _seen(self, item: Mapping[str, Any]) -> None:
         self._heard_at = self._clock()
         self._observed = lease.observe(self._observed, item, self._heard_at)
+        self.about_leader = item["metadata"].get("annotations") or {}
         self._stirred.set()
 
     def _vanished(self, _: str, __: str) -> None:
@@ -203,6 +226,11 @@ class Election:
         self._heard_at = self._absent_since = self._clock()
         self._observed = None
         self._stirred.set()
+
+    def _about_us(self) -> dict[str, str | None]:
+        """Return our annotations, and none of a former holder's."""
+        former = dict.fromkeys(name for name in self.about_leader if name.startswith(f"{GROUP}/"))
+        return {**former, **self._about}
 
     def _holder(self) -> str:
         return self._observed.record.tenure.holder if self._observed else ""
