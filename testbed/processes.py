@@ -104,6 +104,11 @@ class Process:
         """Whether it still runs."""
         return self._child.poll() is None
 
+    @property
+    def exit_code(self) -> int:
+        """What it ended with; it must have ended."""
+        return self._child.wait()
+
     def output(self, start: int = 0) -> str:
         """What this run has logged, from the byte `start` of its own output on."""
         with self.log.open("rb") as log:

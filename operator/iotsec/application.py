@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,10 +17,11 @@ from iotsec.decide.trust_bundles import TRUST_BUNDLES
 from iotsec.kube.accounts import AccountPusher
 from iotsec.kube.certificate_requests import CERTIFICATE_REQUESTS, CertificateOrders
 from iotsec.kube.client import Client
+from iotsec.kube.election import Election
 from iotsec.kube.encryption import Encryption
 from iotsec.kube.encryption_at_rest import EncryptionAtRest
 from iotsec.kube.errors import ApiError, ConflictError
-from iotsec.kube.events import EventRecorder
+from iotsec.kube.events import Event, EventRecorder
 from iotsec.kube.existing_trust import ExistingTrusts
 from iotsec.kube.foreign_certificates import ForeignCertificates
 from iotsec.kube.hub_registry import HubRegistry
@@ -45,7 +47,16 @@ from iotsec.kube.pacing import Pacer
 from iotsec.kube.placements import Placements
 from iotsec.kube.presence import Presences
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import CONFIG_MAPS, HUBS, NAMESPACES, NETWORK_POLICIES, SECRETS, TLS_POLICIES
+from iotsec.kube.resources import (
+    CONFIG_MAPS,
+    HUBS,
+    LEASES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    SECRETS,
+    TLS_POLICIES,
+    Selection,
+)
 from iotsec.kube.secret_cache import SecretCache
 from iotsec.kube.secret_writer import SecretWriter
 from iotsec.kube.tls_authorities import TlsAuthorities
@@ -63,6 +74,8 @@ from iotsec.settings import Settings
 from iotsec.x509.keys import generate
 
 log = structlog.get_logger()
+
+_DRAIN_SECONDS = 1.5  # somebody waits to go on, and every piece of work can be taken up again
 
 
 def clock() -> int:
@@ -98,15 +111,18 @@ def system_credentials(hub: HubRuntime) -> bytes:
 
 
 class Application:
-    """One operator process."""
+    """What an operator process does once it is its turn; ``leads`` tells whether it is that still."""
 
-    def __init__(self, settings: Settings, client: Client, pacer: Pacer) -> None:
+    def __init__(self, settings: Settings, client: Client, pacer: Pacer, *, leads: Callable[[], bool]) -> None:
         self._settings = settings
         self._client = client
         self.queue: WorkQueue[Key] = WorkQueue(self._lane, lanes=3)
         self.cache = IdentityCache()
         self.secrets = SecretCache()
-        self.namespaces = Namespaces(changed=lambda name: self._intake.relabelled(name))  # noqa: PLW0108 - made below
+        self.namespaces = Namespaces(
+            changed=lambda name: self._intake.relabelled(name),  # noqa: PLW0108 - made below
+            only=settings.namespaces,
+        )
         self.events = EventRecorder(client, pacer, instance=settings.instance)
         self._turns = Turns(pacer, self.queue)
         writer = SecretWriter(client, self.secrets)
@@ -115,9 +131,9 @@ class Application:
         self.presences = Presences(
             client=client, cache=self.cache, clock=clock, writes_per_second=settings.presence_writes
         )
-        self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials)
+        self._registry = HubRegistry(self.queue, namespaces=self.namespaces, mint=system_credentials, leads=leads)
         self._policies = TlsPolicies(self.queue)
-        self._orders = CertificateOrders(client, self.queue, clock=clock)
+        self._orders = CertificateOrders(client, self.queue, clock=clock, namespaces=settings.namespaces or (None,))
         self._bundles = Placements(client, TRUST_BUNDLES, CONFIG_MAPS, changed=self.queue.add)
         self._network_policies = Placements(client, POLICIES, NETWORK_POLICIES, changed=self.queue.add)
         port = settings.revocation.port if settings.revocation is not None else None
@@ -201,42 +217,36 @@ class Application:
         self._intake = Intake(
             queue=self.queue, cache=self.cache, secrets=self.secrets, hubs=self._registry, changed=networks.changed
         )
-        self.informers = [
-            Informer(client, HUBS, upsert=self._registry.upsert, gone=self._registry.gone),
-            Informer(client, TLS_POLICIES, upsert=self._policies.upsert, gone=self._policies.gone),
-            *(
-                Informer(
-                    client,
-                    placements.resource,
-                    upsert=placements.upsert,
-                    gone=placements.gone,
-                    selector=placements.selector,
-                    metadata_only=True,
-                )
-                for placements in (self._bundles, self._network_policies)
-            ),
-            Informer(client, NAMESPACES, upsert=self.namespaces.upsert, gone=self.namespaces.gone, metadata_only=True),
-            Informer(
-                client,
-                SECRETS,
-                upsert=self._intake.secret,
-                gone=self._intake.secret_gone,
-                selector=names.COMPONENT,
-                metadata_only=True,
-            ),
-            *(
-                Informer(
-                    client,
-                    kind.resource,
-                    upsert=lambda item, name=name: self._intake.identity(name, item),  # type: ignore[misc]
-                    gone=lambda namespace, n, name=name: self._intake.identity_gone(Key(name, namespace, n)),  # type: ignore[misc]
-                )
-                for name, kind in IDENTITY_KINDS.items()
-            ),
-        ]
+        self.informers = [i for namespace in settings.namespaces or (None,) for i in self._informers(namespace)]
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done once a part of the operator ended by itself."""
+
+    def _informers(self, namespace: str | None) -> Iterator[Informer]:
+        """Yield what watches one namespace, or all."""
+        hubs, policies, intake = self._registry, self._policies, self._intake
+        if namespace is None:
+            told = self.namespaces
+            yield Informer(self._client, Selection(NAMESPACES), upsert=told.upsert, gone=told.gone, metadata_only=True)
+        yield Informer(self._client, Selection(HUBS, namespace), upsert=hubs.upsert, gone=hubs.gone)
+        yield Informer(self._client, Selection(TLS_POLICIES, namespace), upsert=policies.upsert, gone=policies.gone)
+        for placed in (self._bundles, self._network_policies):
+            selection = Selection(placed.resource, namespace, labels=placed.labels)
+            yield Informer(self._client, selection, upsert=placed.upsert, gone=placed.gone, metadata_only=True)
+        yield Informer(
+            self._client,
+            Selection(SECRETS, namespace, labels=names.COMPONENT),
+            upsert=intake.secret,
+            gone=intake.secret_gone,
+            metadata_only=True,
+        )
+        for name, kind in IDENTITY_KINDS.items():
+            yield Informer(
+                self._client,
+                Selection(kind.resource, namespace),
+                upsert=partial(intake.identity, name),
+                gone=lambda where, n, kind=name: intake.identity_gone(Key(kind, where, n)),  # type: ignore[misc]
+            )
 
     async def start(self) -> None:
         """Learn all there is, then start working on it."""
@@ -256,14 +266,33 @@ class Application:
             self._spawn(self._work(), f"worker {number}")
         log.info("started", identities=len(self.cache), action="start")
 
+    def elected(self, election: Election) -> None:
+        """Tell that this replica is the one that works from now on."""
+        self.events.record(
+            Event(
+                key=election.key,
+                api_version=LEASES.api_version,
+                uid=election.uid,
+                type="Normal",
+                reason="LeaderElected",
+                note=f"{election.identity} leads",
+                action="elect",
+            )
+        )
+
+    def longest(self) -> float:
+        """Return for how many seconds the longest work on one object goes on."""
+        return self.queue.longest()
+
     async def stop(self) -> None:
-        """Stop working; what was under way is taken up again at the next start."""
+        """Finish what is in hand and stop working; what takes too long is taken up again at the next start."""
+        if not await self.queue.drain(_DRAIN_SECONDS):
+            log.info("work is cut short", seconds=_DRAIN_SECONDS, action="stop")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._turns.close()
         await self._registry.close()
-        self.failed.cancel()  # nobody need wait for it any more: kopf would, for five seconds
         log.info("stopped", action="stop")
 
     def sources(self, namespace: str, name: str) -> Sources | None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from iotsec.api.accounts import Account
-from iotsec.decide.admission import admits, matching_nothing
+from iotsec.decide.admission import admits, by_unknown_labels, matching_nothing
 
 
 def account(name: str = "mir", **namespaces: Any) -> Account:
@@ -70,6 +70,22 @@ def test_all_demands_must_be_met() -> None:
     assert lets_in(tried, {"team": "a", "stage": "live"})
     assert not lets_in(tried, {"team": "a"})
     assert not lets_in(tried, {"stage": "live"})
+
+
+def test_labels_that_nobody_may_look_at_admit_nobody() -> None:
+    live, not_test = by(matchLabels={"stage": "live"}), demanding("NotIn", "test")
+
+    assert not admits(live, "plant-7", hub_namespace="iot", labels=None)
+    assert not admits(not_test, "plant-7", hub_namespace="iot", labels=None)
+    assert not admits(not_test, "iot", hub_namespace="iot", labels=None)
+    assert by_unknown_labels((live, account("own")), None) == ("mir",)
+    assert by_unknown_labels((live, account("own")), {}) == ()
+    assert matching_nothing((not_test,), {"iot": None}) == ("mir",)
+
+
+def test_who_asks_for_no_labels_is_admitted_without_a_look_at_them() -> None:
+    assert admits(account(), "iot", hub_namespace="iot", labels=None)
+    assert admits(account("all", **{"from": "All"}), "plant-7", hub_namespace="iot", labels=None)
 
 
 def test_a_selector_that_takes_no_namespace_is_found() -> None:

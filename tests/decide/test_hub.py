@@ -144,6 +144,13 @@ def test_an_account_that_no_namespace_can_use_is_told_on_a_hub_that_stays_ready(
     assert "Stalled" not in found
 
 
+def test_an_account_by_labels_that_nobody_may_look_at_is_told_as_that() -> None:
+    found = said(replace(WORKING, matching_nothing=("lab",), labels_unknown=True))
+
+    assert found["Ready"] == ("True", "Distributed")
+    assert found["SelectorMatchesNothing"] == ("True", "NamespaceLabelsUnknown")
+
+
 def test_windows_that_jwts_cannot_wait_for_are_told_before_any_rotation_misses_one() -> None:
     found = said(replace(WORKING, late_windows="windows open too seldom"))
 

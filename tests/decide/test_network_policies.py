@@ -218,6 +218,15 @@ def test_the_clusters_own_namespaces_and_the_operators_stay_open_and_that_is_tol
     assert "defaultDeny leaves out kube-system, operator" in plan.cautions[0]
 
 
+def test_by_labels_that_nobody_may_look_at_nothing_is_closed_and_that_is_told() -> None:
+    unknown = dict.fromkeys(LABELS)
+
+    plan = plan_network("iot", "plant", hub(), [], operator=HERE, labels=unknown)
+
+    assert DEFAULT_DENY not in {name for _, name in plan.policies}
+    assert "may not look at labels of namespaces" in plan.cautions[0]
+
+
 def test_a_listener_for_servers_that_is_open_to_everybody_is_told_of() -> None:
     halves = ["0.0.0.0/1", "128.0.0.0/1"]
     outside = [{"listener": name, "cidrs": halves} for name in ("client", "mqtt", "gateway", "leafnodes")]

@@ -163,6 +163,24 @@ def test_a_namespace_that_is_no_longer_admitted_is_cut_off(issued: World) -> Non
     assert ready(plan.status or {}) == ("False", "NamespaceNotAdmitted")
 
 
+@pytest.mark.parametrize("asked", ["iot", None])
+@pytest.mark.parametrize("accounts", [["iot"], ["iot", "other"]], ids=len)
+def test_where_nobody_may_look_at_labels_who_was_admitted_by_them_is_neither_cut_off_nor_moved(
+    issued: World, accounts: list[str], asked: str | None
+) -> None:
+    issued.change(account=asked)
+    selector = {"matchLabels": {"stage": "live"}}
+    by_labels = {"name": "iot", "namespaces": {"from": "Selector", "selector": selector}}
+    issued.hub["accounts"] = [by_labels, *({"name": name} for name in accounts[1:])]
+    unknown = dict.fromkeys([issued.identity().namespace])
+
+    plan = decide(issued, hub=replace(issued.view(), namespaces=unknown))
+
+    assert ready(plan.status or {}) == ("False", "NamespaceLabelsUnknown")
+    assert kstatus(as_object(issued, plan)) == "Failed"
+    assert (plan.write, plan.drop, plan.revoke) == (None, (), ())
+
+
 def test_somebody_elses_secret_in_the_way_is_told_and_the_old_one_stays_in_use(issued: World) -> None:
     issued.change(secretName="taken")
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,8 +17,10 @@ from cryptography.x509 import ocsp
 from endpoints.revoking import RevokingHub, now, serving
 from x509.judges import openssl
 from x509.pki import NATS, WEATHER, leaf, root
+from yarl import URL
 
 from iotsec.endpoints import revocation
+from iotsec.endpoints.revocation import RevocationEndpoint
 from iotsec.x509.authority import Authority
 from iotsec.x509.keys import KeyType
 
@@ -39,6 +44,22 @@ def request_for(certificate: bytes, issuer: Authority, nonce: bytes = b"") -> by
     if nonce:
         builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
     return builder.build().public_bytes(Encoding.DER)
+
+
+@asynccontextmanager
+async def standing_by(elsewhere: Callable[[], str]) -> AsyncIterator[str]:
+    """The URL of a replica that knows of no Hub, and that another works."""
+    endpoint = RevocationEndpoint(sources=lambda *_: None, clock=now, validity=60, elsewhere=elsewhere)
+    await endpoint.start()
+    try:
+        yield f"http://127.0.0.1:{endpoint.port}"
+    finally:
+        await endpoint.close()
+
+
+async def status_of(url: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status
 
 
 async def posted(hub: RevokingHub, body: bytes) -> ocsp.OCSPResponse:
@@ -279,3 +300,30 @@ async def test_it_is_closed_when_it_is_closed() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(hub.url)
+
+
+async def test_a_replica_that_stands_by_hands_questions_on(tmp_path: Path) -> None:
+    hub = RevokingHub()
+    async with serving(hub), standing_by(lambda: hub.url) as url:
+        certificate, _ = hub.issue(WEATHER)
+        hub.revoke(certificate)
+        told = await asked_by_openssl(tmp_path, replace(hub, port=URL(url).port or 0), certificate)
+
+        assert told.startswith("certificate: revoked")
+        assert hub.asked == 1
+
+
+async def test_a_question_is_handed_on_once() -> None:
+    async with standing_by(lambda: other) as url, standing_by(lambda: url) as other:
+        assert await status_of(f"{url}/crl/fleet/site/00.crl") == 503
+
+
+@pytest.mark.parametrize("base", ["", "http://127.0.0.1:1"])
+async def test_a_replica_that_reaches_nobody_says_to_ask_again(base: str) -> None:
+    async with standing_by(lambda: base) as url:
+        assert await status_of(f"{url}/crl/fleet/site/00.crl") == 503
+
+
+async def test_only_what_is_asked_about_certificates_is_handed_on() -> None:
+    async with standing_by(lambda: "http://127.0.0.1:1") as url:
+        assert await status_of(f"{url}/metrics") == 404

@@ -15,7 +15,7 @@ from iotsec.kube.client import Client
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
 from iotsec.kube.placements import Placements
-from iotsec.kube.resources import CONFIG_MAPS
+from iotsec.kube.resources import CONFIG_MAPS, Selection
 from testbed.control_plane import ControlPlane
 from testbed.operator import SERVICE_ACCOUNT
 from testbed.user import Object, User
@@ -36,10 +36,9 @@ class Desk:
         self.bundles = Placements(client, TRUST_BUNDLES, CONFIG_MAPS, changed=self.touched.append)
         self.informer = Informer(
             client,
-            CONFIG_MAPS,
+            Selection(CONFIG_MAPS, labels=self.bundles.labels),
             upsert=self.bundles.upsert,
             gone=self.bundles.gone,
-            selector=self.bundles.selector,
             metadata_only=True,
         )
 

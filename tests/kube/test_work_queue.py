@@ -88,3 +88,47 @@ async def test_the_wait_is_bounded_and_at_least_what_the_server_asks() -> None:
         wait = queue.add_failed("a")
 
     assert wait == 60
+
+
+async def test_what_is_given_out_is_waited_for_and_nothing_more_is_given() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("in hand", "waiting"):
+        queue.add(key)
+    await queue.get()
+    draining = asyncio.create_task(queue.drain(2))
+    await asyncio.sleep(0)
+    next_one = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+
+    queue.add("late")
+    queue.add("in hand")
+    queue.done("in hand")
+
+    assert await draining
+    await asyncio.sleep(0)
+    assert not next_one.done()
+    next_one.cancel()
+
+
+async def test_what_takes_too_long_is_not_waited_for() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    await queue.get()
+
+    assert not await queue.drain(0.01)
+
+
+async def test_the_longest_work_is_that_of_the_key_that_was_taken_first() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b"):
+        queue.add(key)
+    assert queue.longest() == 0
+    await queue.get()
+    await asyncio.sleep(0.02)
+    await queue.get()
+
+    assert queue.longest() >= 0.02
+    queue.done("a")
+    assert queue.longest() < 0.02
+    queue.done("b")
+    assert queue.longest() == 0

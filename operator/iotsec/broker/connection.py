@@ -39,6 +39,7 @@ class SystemConnection:
         changed: Callable[[], None],
         heard: Callable[[str, bytes], None],
         tls: Callable[[], ClientTls | None] = lambda: None,
+        leads: Callable[[], bool] = lambda: True,
         renew_seconds: float = CREDENTIALS_SECONDS / 2,
         retry_seconds: Sequence[float] = _RETRY_SECONDS,
     ) -> None:
@@ -47,7 +48,8 @@ class SystemConnection:
         ``mint`` gives a fresh creds file, good for clearly longer than ``renew_seconds``; ``changed`` is called when
         servers are found or lost, ``heard`` with the subject and the body of what they tell of themselves; ``tls`` says
         what the next connection is encrypted with, where that is not left to the server and the roots of this machine;
-        ``retry_seconds`` are the pauses after failures in a row, the last of them for ever.
+        ``retry_seconds`` are the pauses after failures in a row, the last of them for ever. While ``leads`` denies it
+        nothing is asked or told over the connection: another replica may do that now.
         """
         self._hub = hub
         self._servers = servers
@@ -55,6 +57,7 @@ class SystemConnection:
         self._changed = changed
         self._heard = heard
         self._tls = tls
+        self._leads = leads
         self._renew_seconds = renew_seconds
         self._retry_seconds = retry_seconds
         self._link: Link | None = None
@@ -226,6 +229,8 @@ class SystemConnection:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Link]:
         link = self._link
+        if not self._leads():
+            raise UnavailableError("this replica no longer leads")
         if link is None:
             raise UnavailableError(self.problem or "the connection to NATS was lost and is being made anew")
         try:

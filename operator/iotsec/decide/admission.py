@@ -1,12 +1,18 @@
-"""Which namespaces are meant, to use an account for instance: the Hub's own, all, or those with certain labels."""
+"""Which namespaces are meant, to use an account for instance: the Hub's own, all, or those with certain labels.
+
+An operator that works in some namespaces alone may not look at their labels: there nobody is admitted by labels.
+"""
 
 from collections.abc import Iterable, Mapping
 
 from iotsec.api.accounts import Account
 from iotsec.api.selectors import LabelRequirement, LabelSelector
 
+Labels = Mapping[str, str] | None
+"""Of a namespace; ``None`` where they cannot be known."""
 
-def admits(account: Account, namespace: str, *, hub_namespace: str, labels: Mapping[str, str]) -> bool:
+
+def admits(account: Account, namespace: str, *, hub_namespace: str, labels: Labels) -> bool:
     """Tell whether identities of ``namespace``, which has these labels, may be in an account of this Hub."""
     namespaces = account.namespaces
     if namespaces.selector is not None:
@@ -14,7 +20,12 @@ def admits(account: Account, namespace: str, *, hub_namespace: str, labels: Mapp
     return namespaces.from_ == "All" or namespace == hub_namespace
 
 
-def matching_nothing(accounts: Iterable[Account], namespaces: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+def by_unknown_labels(accounts: Iterable[Account], labels: Labels) -> tuple[str, ...]:
+    """Return the accounts of which nobody can tell whether they admit a namespace with these labels."""
+    return tuple(a.name for a in accounts if labels is None and a.namespaces.selector is not None)
+
+
+def matching_nothing(accounts: Iterable[Account], namespaces: Mapping[str, Labels]) -> tuple[str, ...]:
     """Return the accounts whose selector takes none of these namespaces, which are given with their labels."""
     selectors = {account.name: account.namespaces.selector for account in accounts}
     return tuple(
@@ -25,7 +36,7 @@ def matching_nothing(accounts: Iterable[Account], namespaces: Mapping[str, Mappi
 
 
 def chosen_namespaces(
-    where: str, selector: LabelSelector | None, *, hub_namespace: str, labels: Mapping[str, Mapping[str, str]]
+    where: str, selector: LabelSelector | None, *, hub_namespace: str, labels: Mapping[str, Labels]
 ) -> frozenset[str]:
     """Return which namespaces, given with their labels, are meant by Same, All, or Selector and its selector."""
     if where == "Selector":
@@ -33,8 +44,10 @@ def chosen_namespaces(
     return frozenset(labels if where == "All" else (name for name in labels if name == hub_namespace))
 
 
-def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Tell whether labels meet all that a selector asks for (Kubernetes API, ``LabelSelector``)."""
+def selects(selector: LabelSelector, labels: Labels) -> bool:
+    """Tell whether labels meet what a selector asks for (Kubernetes API, ``LabelSelector``); unknown ones do not."""
+    if labels is None:
+        return False
     return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
         _meets(requirement, labels) for requirement in selector.match_expressions
     )

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     HUB_NOT_READY = "HubNotReady"
     NAMESPACE_NOT_ADMITTED = "NamespaceNotAdmitted"
     NO_NAMESPACE = "NoNamespace"
+    NAMESPACE_LABELS_UNKNOWN = "NamespaceLabelsUnknown"
     ACCOUNT_UNKNOWN = "AccountUnknown"
     ACCOUNT_REQUIRED = "AccountRequired"
     ROLE_UNKNOWN = "RoleUnknown"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from iotsec.api.identity import BEARER_TYPES
 from iotsec.decide import roles
+from iotsec.decide.admission import by_unknown_labels
 from iotsec.decide.advisories import ID_TAG
 from iotsec.decide.conditions import Reason
 from iotsec.decide.refusal import RefusedError, check_branch, check_id, check_key, check_rivals, own_permissions
@@ -146,6 +147,14 @@ def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
             Reason.ACCOUNT_UNKNOWN,
             f"Hub {hub.namespace}/{hub.name} has no account {wanted!r}: set spec.account to one of {_list(offered)}",
         )
+    held = str(identity.status.get("account", ""))
+    unknown = by_unknown_labels(hub.spec.effective_accounts(), hub.labels(identity.namespace))
+    if wanted in unknown or (wanted is None and (held in unknown or (unknown and not admitting))):
+        raise RefusedError(
+            Reason.NAMESPACE_LABELS_UNKNOWN,
+            f"account {_list(unknown)} is for namespaces by their labels, which this operator may not look at: list "
+            "namespaces by Same or All, or run the operator for the whole cluster; what was issued stays as it is",
+        )
     if not admitting or (wanted is not None and wanted not in admitting):
         raise RefusedError(
             Reason.NAMESPACE_NOT_ADMITTED,
@@ -154,7 +163,6 @@ def _account(identity: Identity, hub: HubView) -> tuple[str, AccountView]:
             f"or put this {identity.kind} in a namespace it admits",
             cut=True,
         )
-    held = str(identity.status.get("account", ""))
     name = account_of(hub, identity.namespace, wanted, held)
     if name is None:
         raise RefusedError(

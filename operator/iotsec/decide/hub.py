@@ -69,6 +69,8 @@ class HubState:
     """Roles that left the spec while somebody has them, and who has."""
     matching_nothing: Sequence[str] = ()
     """Accounts whose namespace selector no namespace meets."""
+    labels_unknown: bool = False
+    """Nobody may look at labels of namespaces, so that none can meet it."""
     rotations: Sequence[Condition] = ()
     """What is to be known of signing keys that are being replaced, or will be late."""
     operator_rotation: Progress | None = None
@@ -113,8 +115,15 @@ def _warnings(state: HubState) -> tuple[Condition, ...]:
 def _matching_nothing(state: HubState) -> tuple[Condition, ...]:
     if not state.matching_nothing:
         return ()
+    accounts = ", ".join(sorted(state.matching_nothing))
+    if state.labels_unknown:
+        message = (
+            f"account {accounts} is for namespaces by their labels, which this operator may not look at, so nobody "
+            "new can be in it: set spec.accounts[].namespaces.from to Same or All, or run the operator for the cluster"
+        )
+        return (Condition(conditions.SELECTOR_MATCHES_NOTHING, "True", Reason.NAMESPACE_LABELS_UNKNOWN, message),)
     message = (
-        f"no namespace has the labels that account {', '.join(sorted(state.matching_nothing))} asks for, so nobody can "
+        f"no namespace has the labels that account {accounts} asks for, so nobody can "
         "be in it: label a namespace, or correct spec.accounts[].namespaces.selector"
     )
     return (Condition(conditions.SELECTOR_MATCHES_NOTHING, "True", Reason.NO_NAMESPACE, message),)

@@ -14,6 +14,8 @@ CONTENT_HASH = f"{GROUP}/content-hash"
 FORCE_DELETE = f"{GROUP}/force-delete"
 ROTATE = f"{GROUP}/rotate"
 """On an identity or its Secret: a token nobody heeded yet asks for a rotation now; on a TLSPolicy, for certificates."""
+REVOCATION_ADDRESS = f"{GROUP}/revocation-address"
+"""On the Lease: where the replica that works tells which certificates are revoked."""
 ROTATE_CA = f"{GROUP}/rotate-ca"
 """On a TLSPolicy: a token nobody heeded yet asks for another CA."""
 

@@ -14,7 +14,7 @@ from iotsec.api.hub import HubSpec
 from iotsec.api.module import ModuleSpec
 from iotsec.api.network import Egress, HubNetwork, Ingress, IpBlock, NatsPods, Peer, Port
 from iotsec.api.selectors import LabelSelector
-from iotsec.decide.admission import chosen_namespaces
+from iotsec.decide.admission import Labels, chosen_namespaces
 from iotsec.decide.placement import Content, Place, Sort
 
 POLICIES = Sort(
@@ -46,6 +46,11 @@ _LISTENER_OF = {
     "LEAFNODE": "leafnodes",
     "LEAFNODE_WS": "websocket",
 }
+
+_BY_UNKNOWN_LABELS = (
+    "defaultDeny is by a selector, and this operator may not look at labels of namespaces: set from to Same, or run "
+    "the operator for the whole cluster"
+)
 
 Json = dict[str, Any]
 
@@ -85,7 +90,7 @@ def plan_network(
     modules: Iterable[ConnectedModule],
     *,
     operator: OperatorPods | None,
-    labels: Mapping[str, Mapping[str, str]],
+    labels: Mapping[str, Labels],
 ) -> NetworkPlan:
     """Return the policies of a Hub and its Modules; none while the Hub says nothing of the network.
 
@@ -196,12 +201,14 @@ def _of_module(module: ConnectedModule, nats: _Nats, listeners: tuple[str, ...])
 
 
 def _denied(
-    network: HubNetwork, hub_namespace: str, operator: OperatorPods | None, labels: Mapping[str, Mapping[str, str]]
+    network: HubNetwork, hub_namespace: str, operator: OperatorPods | None, labels: Mapping[str, Labels]
 ) -> tuple[frozenset[str], tuple[str, ...]]:
     """Return the namespaces in which nothing else flows, and what is to be known of those that are left out."""
     asked = network.default_deny
     if asked is None:
         return frozenset(), ()
+    if asked.selector is not None and None in labels.values():
+        return frozenset(), (_BY_UNKNOWN_LABELS,)
     chosen = chosen_namespaces(asked.from_, asked.selector, hub_namespace=hub_namespace, labels=labels)
     spared = chosen & (_CLUSTERS_OWN | ({operator.namespace} if operator is not None else frozenset()))
     if not spared:

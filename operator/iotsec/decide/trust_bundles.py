@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from iotsec.decide.admission import chosen_namespaces
+from iotsec.decide.admission import Labels, chosen_namespaces
 from iotsec.decide.authorities import Authorities
 from iotsec.decide.placement import Sort, Wanted
 from iotsec.decide.tls_settings import TlsSettings
@@ -22,13 +22,25 @@ def bundle_name(hub: str) -> str:
     return f"{hub}-ca-bundle"
 
 
+BY_UNKNOWN_LABELS = (
+    "spec.trustBundle.namespaces is a selector, and this operator may not look at labels of namespaces: set from to "
+    "Same or All, or run the operator for the whole cluster"
+)
+
+
+def chosen_by_unknown_labels(settings: TlsSettings, labels: Mapping[str, Labels]) -> bool:
+    """Tell whether nobody can know in which namespaces the bundle is wanted."""
+    by_labels = settings.bundle is not None and settings.bundle.namespaces.selector is not None
+    return by_labels and None in labels.values()
+
+
 def wanted_bundles(
     settings: TlsSettings | None,
     state: Authorities | None,
     hub: str,
     *,
     namespace: str,
-    labels: Mapping[str, Mapping[str, str]],
+    labels: Mapping[str, Labels],
 ) -> Wanted:
     """Return what is to be in which ConfigMaps of a Hub; in none where none are asked for, or there is no CA yet.
 

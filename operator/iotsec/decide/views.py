@@ -9,6 +9,7 @@ from iotsec.api.hub import HubSpec
 from iotsec.api.identity import IdentitySpec
 from iotsec.decide import admission
 from iotsec.decide.account import AccountKeys
+from iotsec.decide.admission import Labels
 from iotsec.decide.foreign_certificate import Foreign
 from iotsec.decide.ledger import Ledger
 from iotsec.decide.orders import PlacedOrder
@@ -72,7 +73,7 @@ class HubView:
     spec: HubSpec
     accounts: Mapping[str, AccountView]
     """Every account that has keys, by name."""
-    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
+    namespaces: Mapping[str, Labels] = field(default_factory=dict, compare=False)
     """The labels of every namespace, by its name."""
     problem: str = ""
     """Why the servers cannot be told anything now; empty while they can."""
@@ -83,8 +84,11 @@ class HubView:
 
     def admits(self, account: Account, namespace: str) -> bool:
         """Tell whether identities of a namespace may be in an account."""
-        labels = self.namespaces.get(namespace, {})
-        return admission.admits(account, namespace, hub_namespace=self.namespace, labels=labels)
+        return admission.admits(account, namespace, hub_namespace=self.namespace, labels=self.labels(namespace))
+
+    def labels(self, namespace: str) -> Labels:
+        """Return the labels of a namespace; ``None`` where they cannot be known."""
+        return self.namespaces.get(namespace, {})
 
     def grants_otherwise_than(self, before: "HubView") -> bool:
         """Tell whether every identity is to be looked at again: what it is granted, or who signs, may be another.

@@ -46,6 +46,11 @@ def identities(states: Callable[[], Iterable[tuple[str, bool]]]) -> Gauge:
     return Gauge("iotsec_identities", "Identities, by kind and whether they are Ready.", ("kind", "ready"), count)
 
 
+def leader(leads: Callable[[], bool]) -> Gauge:
+    """Return whether this is the replica that works."""
+    return Gauge("iotsec_leader", "1 where this replica works, 0 where it stands by.", (), lambda: {(): float(leads())})
+
+
 def build_info(version: str) -> Gauge:
     """Return which version runs, in a label, as is the custom of Prometheus."""
     return Gauge(

@@ -8,17 +8,19 @@ import base64
 import binascii
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from iotsec.decide.revoked_certificates import Sources
 from iotsec.endpoints.endpoint import Endpoint
+from iotsec.endpoints.handing_on import HandingOn
 from iotsec.x509 import ocsp
 from iotsec.x509.authority import Authority
 from iotsec.x509.revocation import crl
@@ -84,7 +86,8 @@ class RevocationEndpoint(Endpoint):
     """Answers for all Hubs that ``sources`` knows, by namespace and name; between `start` and `close`.
 
     What is revoked is refused from the next question on; who keeps a former answer, as nats-server does, keeps it for
-    ``validity`` seconds at most, or those of its Hub's `Sources`. ``clock`` tells unix seconds.
+    ``validity`` seconds at most, or those of its Hub's `Sources`. ``clock`` tells unix seconds. ``elsewhere`` tells the
+    URL of the replica that answers instead: ``None`` where that is this one, empty where nobody knows.
     """
 
     listens = "revocation endpoint listens"
@@ -98,8 +101,10 @@ class RevocationEndpoint(Endpoint):
         validity: int,
         host: str = "127.0.0.1",
         port: int = 0,
+        elsewhere: Callable[[], str | None] = lambda: None,
     ) -> None:
         super().__init__(host=host, port=port)
+        self._elsewhere = elsewhere
         self._sources = sources
         self._clock = clock
         self._validity = validity
@@ -111,7 +116,8 @@ class RevocationEndpoint(Endpoint):
         """In this second: for those who are revoked, and for all else."""
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=BODY_BYTES)
+        app = web.Application(client_max_size=BODY_BYTES, middlewares=[self._by_who_works])
+        app.cleanup_ctx.append(self._with_handing_on)
         app.add_routes(
             [
                 web.post("/ocsp/{namespace}/{hub}", self._ocsp_posted),
@@ -121,6 +127,17 @@ class RevocationEndpoint(Endpoint):
             ]
         )
         return app
+
+    async def _with_handing_on(self, _: web.Application) -> AsyncIterator[None]:
+        async with HandingOn() as self._handing_on:
+            yield
+
+    @web.middleware
+    async def _by_who_works(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        base = self._elsewhere()
+        if base is None or request.match_info.http_exception is not None:
+            return await handler(request)
+        return await self._handing_on.answer(request, base)
 
     async def _ocsp_posted(self, http: web.Request) -> web.Response:
         return self._answer(http, await http.read())

@@ -5,7 +5,7 @@ it was for is ordered anew.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from iotsec.kube.errors import ApiError, NotFoundError
 from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import Resource
+from iotsec.kube.resources import Resource, Selection
 from iotsec.x509.keys import PrivateKey
 
 CERTIFICATE_REQUESTS = Resource(requests.GROUP, requests.VERSION, "certificaterequests", requests.KIND)
@@ -72,9 +72,18 @@ class CertificateOrders:
     """What was ordered and what came of it: one order for each key, the last one."""
 
     def __init__(
-        self, client: Client, queue: WorkQueue[Key], *, clock: Callable[[], int], look_seconds: float = _LOOK_SECONDS
+        self,
+        client: Client,
+        queue: WorkQueue[Key],
+        *,
+        clock: Callable[[], int],
+        look_seconds: float = _LOOK_SECONDS,
+        namespaces: Sequence[str | None] = (None,),
     ) -> None:
-        """Prepare; where cert-manager is not installed it is looked for every ``look_seconds``."""
+        """Prepare; where cert-manager is not installed it is looked for every ``look_seconds``.
+
+        Orders may be placed in ``namespaces``; ``None`` stands for all.
+        """
         self._client = client
         self._queue = queue
         self._clock = clock
@@ -82,21 +91,26 @@ class CertificateOrders:
         self._keys: dict[tuple[str, str], OrderKey] = {}
         self._strays: dict[tuple[str, str], str] = {}
         self._needed = asyncio.Event()
-        self._informer = _WhereServed(
-            client,
-            CERTIFICATE_REQUESTS,
-            upsert=self._upsert,
-            gone=self._gone,
-            served=self._served,
-            look_seconds=look_seconds,
-        )
+        self._informers = [
+            _WhereServed(
+                client,
+                Selection(CERTIFICATE_REQUESTS, namespace=namespace, labels=requests.SELECTOR),
+                upsert=self._upsert,
+                gone=self._gone,
+                served=self._served,
+                look_seconds=look_seconds,
+            )
+            for namespace in namespaces
+        ]
         self.problem = ""
         """Why nothing can be ordered at all; empty where it can."""
 
     async def run(self) -> None:
         """Watch CertificateRequests for ever, from the first order on: most clusters have none."""
         await self._needed.wait()
-        await self._informer.run()
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers:
+                group.create_task(informer.run(), name="certificate requests")
 
     def placed(self, key: OrderKey) -> PlacedOrder | None:
         """Return what was ordered last, and what came of it."""
@@ -257,14 +271,14 @@ class _WhereServed(Informer):
     def __init__(
         self,
         client: Client,
-        resource: Resource,
+        selection: Selection,
         *,
         upsert: Callable[[Mapping[str, Any]], None],
         gone: Callable[[str, str], None],
         served: Callable[..., None],
         look_seconds: float,
     ) -> None:
-        super().__init__(client, resource, upsert=upsert, gone=gone, selector=requests.SELECTOR)
+        super().__init__(client, selection, upsert=upsert, gone=gone)
         self._served = served
         self._look_seconds = look_seconds
 

@@ -16,7 +16,7 @@ from iotsec import __version__
 from iotsec.decide.names import FIELD_MANAGER
 from iotsec.kube.access import Access
 from iotsec.kube.errors import ApiError, api_error
-from iotsec.kube.resources import Resource
+from iotsec.kube.resources import Resource, Selection
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -36,10 +36,23 @@ _LINE_LIMIT = 2**22  # a watch event carries one object, and no object is larger
 class Client:
     """Requests to one API server. Use it as an async context manager."""
 
-    def __init__(self, access: Access, *, sending: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Prepare; ``sending`` is awaited before each request that may change something."""
+    def __init__(
+        self,
+        access: Access,
+        *,
+        instance: str = "",
+        sending: Callable[[], Awaitable[None]] | None = None,
+        seconds: float = _REQUEST_SECONDS,
+    ) -> None:
+        """Prepare; ``sending`` is awaited before each request that may change something.
+
+        ``instance`` is told to the API server, whose audit log then tells replicas apart; a request is given up after
+        so many ``seconds``.
+        """
         self._access = access
         self._sending = sending
+        self._agent = f"iotsec/{__version__}" + (f" ({instance})" if instance else "")
+        self._seconds = seconds
         self._session: aiohttp.ClientSession
         self._token: str | None = None
         self._token_read = float("-inf")
@@ -47,8 +60,8 @@ class Client:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._access.ssl_context()),
-            headers={"User-Agent": f"iotsec/{__version__}"},
-            timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS),
+            headers={"User-Agent": self._agent},
+            timeout=aiohttp.ClientTimeout(total=self._seconds),
             read_bufsize=_LINE_LIMIT,
         )
         return self
@@ -63,6 +76,10 @@ class Client:
     async def get_metadata(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
         """Read one object's metadata."""
         return await self._call("GET", resource.path(namespace, name), accept=METADATA_ONLY)
+
+    async def document(self, path: str) -> dict[str, Any]:
+        """Read what the API server tells of itself at a path."""
+        return await self._call("GET", path)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object, and only create it; answers with its metadata alone."""
@@ -116,13 +133,13 @@ class Client:
         await self._call("DELETE", resource.path(namespace, name), body={"preconditions": {"uid": uid}})
 
     async def list_pages(
-        self, resource: Resource, *, selector: str = "", metadata_only: bool = False
+        self, selection: Selection, *, metadata_only: bool = False
     ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
         """Yield all objects page by page, each page with the list's resourceVersion."""
-        params = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        params = {"limit": str(_PAGE)} | selection.parameters()
         accept = METADATA_LIST if metadata_only else "application/json"
         while True:
-            page = await self._call("GET", resource.path(), params=params, accept=accept)
+            page = await self._call("GET", selection.path, params=params, accept=accept)
             metadata = page["metadata"]
             yield page.get("items") or [], metadata["resourceVersion"]
             if not metadata.get("continue"):
@@ -136,7 +153,7 @@ class Client:
         return bool(page.get("items"))
 
     async def watch(
-        self, resource: Resource, resource_version: str, *, selector: str = "", metadata_only: bool = False
+        self, selection: Selection, resource_version: str, *, metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield watch events, bookmarks too, until the server ends the watch.
 
@@ -149,11 +166,11 @@ class Client:
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
             "timeoutSeconds": str(_WATCH_SECONDS),
-        } | ({"labelSelector": selector} if selector else {})
+        } | selection.parameters()
         headers = self._headers() | {"Accept": METADATA_ONLY if metadata_only else "application/json"}
         # Bookmarks come every minute: silence for longer means a dead connection.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=90)
-        url = self._url(resource.path(), params)
+        url = self._url(selection.path, params)
         async with self._session.get(url, headers=headers, timeout=timeout) as response:
             if response.status != 200:  # noqa: PLR2004
                 raise api_error(response.status, await _status_of(response))

@@ -14,7 +14,7 @@ from iotsec.decide.conditions import Reason
 from iotsec.decide.consumers import counted, in_use_until
 from iotsec.decide.secrets import Owner, SecretFacts
 from iotsec.decide.tls_status import TlsState
-from iotsec.decide.trust_bundles import wanted_bundles
+from iotsec.decide.trust_bundles import BY_UNKNOWN_LABELS, chosen_by_unknown_labels, wanted_bundles
 from iotsec.kube.hub_registry import HubRegistry
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.identity_cache import IdentityCache
@@ -125,9 +125,11 @@ class Encryption:
 
     async def _keep_bundles(self, hub: HubRuntime) -> None:
         tls = hub.tls
-        wanted = wanted_bundles(
-            tls.settings, tls.authorities, hub.key.name, namespace=hub.key.namespace, labels=self._namespaces.labels
-        )
+        labels = self._namespaces.labels
+        if tls.settings is not None and chosen_by_unknown_labels(tls.settings, labels):
+            tls.conflicts = (BY_UNKNOWN_LABELS,)  # what is there stays
+            return
+        wanted = wanted_bundles(tls.settings, tls.authorities, hub.key.name, namespace=hub.key.namespace, labels=labels)
         tls.conflicts = tuple((await self._bundles.keep(hub.key, wanted)).values())
 
     async def reconcile(self, key: Key) -> None:

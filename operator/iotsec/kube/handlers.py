@@ -1,4 +1,4 @@
-"""kopf, the shell's front door: start and stop, signals, log-in, liveness and probes.
+"""kopf, the shell's front door: start and stop, signals, log-in.
 
 Events come in by informers instead (`docs/adr/0002-events.md`): kopf never tells what vanished while its watch was
 away, cannot watch metadata alone, and ends the process when a watch is refused.
@@ -9,19 +9,16 @@ from typing import Any, Protocol
 import kopf
 
 from iotsec.kube.access import Access
-from iotsec.kube.queue import WorkQueue
 
 
 class Startable(Protocol):
-    """What the handlers start and feed."""
-
-    queue: WorkQueue[Any]
+    """What the handlers start and stop."""
 
     async def start(self) -> None:
-        """Start working."""
+        """Set out; returns soon, for signals are heeded from then on."""
 
     async def stop(self) -> None:
-        """Stop working."""
+        """Come to an end."""
 
 
 def operator_settings() -> kopf.OperatorSettings:
@@ -32,8 +29,8 @@ def operator_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def registry(application: Startable, access: Access) -> kopf.OperatorRegistry:
-    """Return the handlers, bound to one application."""
+def registry(process: Startable, access: Access) -> kopf.OperatorRegistry:
+    """Return the handlers, bound to one process."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -49,14 +46,10 @@ def registry(application: Startable, access: Access) -> kopf.OperatorRegistry:
 
     @kopf.on.startup(registry=handlers)
     async def startup(**_: Any) -> None:
-        await application.start()
+        await process.start()
 
     @kopf.on.cleanup(registry=handlers)
     async def cleanup(**_: Any) -> None:
-        await application.stop()
-
-    @kopf.on.probe(registry=handlers, id="queue")
-    async def queue_length(**_: Any) -> int:
-        return len(application.queue)
+        await process.stop()
 
     return handlers

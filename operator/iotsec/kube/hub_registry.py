@@ -14,9 +14,17 @@ from iotsec.kube.resources import HUBS
 class HubRegistry:
     """Records and runtimes by key; what changes is queued."""
 
-    def __init__(self, queue: WorkQueue[Key], *, namespaces: Namespaces, mint: Callable[[HubRuntime], bytes]) -> None:
-        """Prepare; ``mint`` gives fresh credentials for a connection to a Hub's servers."""
+    def __init__(
+        self,
+        queue: WorkQueue[Key],
+        *,
+        namespaces: Namespaces,
+        mint: Callable[[HubRuntime], bytes],
+        leads: Callable[[], bool],
+    ) -> None:
+        """Prepare; ``mint`` gives fresh credentials for a connection to a Hub's servers, where ``leads`` allows one."""
         self._queue = queue
+        self._leads = leads
         self._namespaces = namespaces
         self._mint = mint
         self._records: dict[Key, ObjectRecord] = {}
@@ -100,6 +108,7 @@ class HubRegistry:
                 namespaces=self._namespaces.labels,
                 changed=lambda: self._queue.add(key),
                 mint=self._mint,
+                leads=self._leads,
             )
             self._runtimes[key] = runtime
         return runtime

@@ -11,7 +11,7 @@ from iotsec.broker.presence import Attendance
 from iotsec.decide import hub as hub_decisions
 from iotsec.decide import trust
 from iotsec.decide.account import AccountDefinition
-from iotsec.decide.admission import matching_nothing
+from iotsec.decide.admission import Labels, matching_nothing
 from iotsec.decide.certificate_note import IssuedCertificate
 from iotsec.decide.cutoff import merged
 from iotsec.decide.definition import declared_roles, definition, former_roles
@@ -44,11 +44,15 @@ class HubRuntime:
         key: Key,
         uid: str,
         *,
-        namespaces: Mapping[str, Mapping[str, str]],
+        namespaces: Mapping[str, Labels],
         changed: Callable[[], None],
         mint: Callable[["HubRuntime"], bytes],
+        leads: Callable[[], bool],
     ) -> None:
-        """Prepare; ``changed`` is called when the connection or the servers change, ``namespaces`` are their labels."""
+        """Prepare; ``changed`` is called when the connection or the servers change, ``namespaces`` are their labels.
+
+        ``leads`` tells whether this process may tell the servers anything.
+        """
         self.key = key
         self.uid = uid
         """Of the very object: another Hub of this name has other keys."""
@@ -101,6 +105,7 @@ class HubRuntime:
             changed=self._reconnected,
             heard=self._heard,
             tls=self.tls.client_tls,
+            leads=leads,
         )
         self.servers = Servers(self.connection)
         self._task: asyncio.Task[None] | None = None
@@ -263,6 +268,7 @@ class HubRuntime:
             at_rest=self.at_rest,
             network=self.network,
             matching_nothing=matching_nothing(self.spec.accounts, self._namespaces) if self.spec else (),
+            labels_unknown=None in self._namespaces.values(),
         )
 
     def _account_of(self, public: str) -> AccountRuntime | None:

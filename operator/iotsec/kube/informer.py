@@ -14,7 +14,7 @@ import structlog
 
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError, GoneError
-from iotsec.kube.resources import Resource
+from iotsec.kube.resources import Selection
 
 Object = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class Informer:
-    """Keeps ``upsert`` and ``gone`` told of one resource.
+    """Keeps ``upsert`` and ``gone`` told of some objects of one resource.
 
     ``gone`` gets namespace and name, once for each that goes; the namespace is empty where there is none.
     """
@@ -32,18 +32,16 @@ class Informer:
     def __init__(
         self,
         client: Client,
-        resource: Resource,
+        selection: Selection,
         *,
         upsert: Callable[[Object], None],
         gone: Callable[[str, str], None],
-        selector: str = "",
         metadata_only: bool = False,
     ) -> None:
         self._client = client
-        self._resource = resource
+        self._selection = selection
         self._upsert = upsert
         self._gone = gone
-        self._selector = selector
         self._metadata_only = metadata_only
         self._known: set[tuple[str, str]] = set()
         self.synced = asyncio.Event()
@@ -63,7 +61,7 @@ class Informer:
                 version = ""
             except (ApiError, aiohttp.ClientError, TimeoutError, ValueError) as error:
                 cause = str(error) or type(error).__name__
-                log.warning("watch interrupted", resource=self._resource.plural, error=cause)
+                log.warning("watch interrupted", resource=self._selection.resource.plural, error=cause)
                 version = ""
                 wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
                 await asyncio.sleep(max(wait, getattr(error, "retry_after", None) or 0.0))
@@ -73,7 +71,7 @@ class Informer:
         seen: set[tuple[str, str]] = set()
         version = ""
         async for items, version in self._client.list_pages(  # noqa: B007 - the last one counts
-            self._resource, selector=self._selector, metadata_only=self._metadata_only
+            self._selection, metadata_only=self._metadata_only
         ):
             for item in items:
                 seen.add(_identifier(item))
@@ -85,7 +83,7 @@ class Informer:
         return version
 
     async def _watch(self, version: str) -> str:
-        events = self._client.watch(self._resource, version, selector=self._selector, metadata_only=self._metadata_only)
+        events = self._client.watch(self._selection, version, metadata_only=self._metadata_only)
         with suppress(asyncio.IncompleteReadError):
             async for event in events:
                 item = event["object"]
@@ -106,7 +104,7 @@ class Informer:
         try:
             self._upsert(item)
         except Exception:
-            name = f"{self._resource.kind} {'/'.join(filter(None, _identifier(item)))}"
+            name = f"{self._selection.resource.kind} {'/'.join(filter(None, _identifier(item)))}"
             log.exception("object cannot be read", object=name, action="watch")
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from iotsec.api.module import ModuleSpec
-from iotsec.decide.admission import selector_text
+from iotsec.decide.admission import Labels, selector_text
 from iotsec.decide.grant import account_of
 from iotsec.decide.network_policies import ConnectedModule, OperatorPods, plan_network
 from iotsec.decide.network_status import NetworkState
@@ -37,7 +37,7 @@ class Networks:
         identities: IdentityCache,
         policies: Placements,
         operator: OperatorPods | None,
-        labels: Mapping[str, Mapping[str, str]],
+        labels: Mapping[str, Labels],
     ) -> None:
         self._client = client
         self._queue = queue

@@ -42,8 +42,8 @@ class Placements:
         self._client = client
         self._sort = sort
         self.resource = resource
-        self.selector = f"{names.COMPONENT}={sort.component}"
-        """Of labels: what is to be watched."""
+        self.labels = f"{names.COMPONENT}={sort.component}"
+        """The label selector of what is to be watched."""
         self._changed = changed
         self._facts: dict[Place, Facts] = {}
         self._refused: dict[Place, tuple[float, Write, str]] = {}

@@ -7,6 +7,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -25,7 +26,8 @@ class WorkQueue(Generic[K]):
         self._lane = lane
         self._ready: tuple[deque[K], ...] = tuple(deque() for _ in range(lanes))
         self._queued: set[K] = set()
-        self._working: set[K] = set()
+        self._working: dict[K, float] = {}
+        """Since when each is worked on."""
         self._dirty: set[K] = set()
         self._failures: dict[K, int] = {}
         self._due: dict[K, float] = {}
@@ -33,9 +35,14 @@ class WorkQueue(Generic[K]):
         self._sequence = 0
         self._wake = asyncio.Event()
         self._available = asyncio.Semaphore(0)
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def add(self, key: K) -> None:
         """Queue a key; once is enough, also while it waits; a key being worked on is worked on again afterwards."""
+        if self._closed:
+            return
         if key in self._working:
             self._dirty.add(key)
         elif key not in self._queued:
@@ -72,15 +79,35 @@ class WorkQueue(Generic[K]):
         await self._available.acquire()
         key = next(lane for lane in self._ready if lane).popleft()
         self._queued.discard(key)
-        self._working.add(key)
+        self._working[key] = asyncio.get_running_loop().time()
+        self._idle.clear()
         return key
 
     def done(self, key: K) -> None:
         """Give the key back."""
-        self._working.discard(key)
+        self._working.pop(key, None)
         if key in self._dirty:
             self._dirty.discard(key)
             self.add(key)
+        if not self._working:
+            self._idle.set()
+
+    def longest(self) -> float:
+        """Return for how many seconds the key has been worked on that was taken first; 0 where none is."""
+        if not self._working:
+            return 0.0
+        return asyncio.get_running_loop().time() - min(self._working.values())
+
+    async def drain(self, within: float) -> bool:
+        """Give out no more keys; tell whether all that were given out came back within so many seconds."""
+        self._closed = True
+        for lane in self._ready:
+            lane.clear()
+        self._available = asyncio.Semaphore(0)  # who waits goes on waiting
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._idle.wait()
+        return self._idle.is_set()
 
     def __len__(self) -> int:
         return sum(map(len, self._ready))

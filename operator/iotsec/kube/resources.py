@@ -29,6 +29,29 @@ class Resource:
         return "/".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some objects of a resource: what one list and one watch are of."""
+
+    resource: Resource
+    namespace: str | None = None
+    """The only one they are in; ``None``: any."""
+    name: str = ""
+    """The only one that is meant, if any; rights may be given for it alone."""
+    labels: str = ""
+    """The label selector they fit, if any."""
+
+    @property
+    def path(self) -> str:
+        """The URL path of the list and the watch."""
+        return self.resource.path(self.namespace)
+
+    def parameters(self) -> dict[str, str]:
+        """Return what the URL's query says of them."""
+        fields = {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
+        return fields | ({"labelSelector": self.labels} if self.labels else {})
+
+
 HUBS = Resource(GROUP, VERSION, "hubs", "Hub")
 DEVICES = Resource(GROUP, VERSION, "devices", "Device")
 MODULES = Resource(GROUP, VERSION, "modules", "Module")
@@ -39,4 +62,5 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 PODS = Resource("", "v1", "pods", "Pod")
 SECRETS = Resource("", "v1", "secrets", "Secret")
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
