@@ -17,9 +17,11 @@ async def in_between(server: NatsServer | None, info: bytes | None = None, *, mo
     told = b""
 
     async def pass_on(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            to.write(data)
-        to.close()
+        try:
+            while data := await source.read(65536):
+                to.write(data)
+        finally:
+            to.close()  # also where the test ends before either side hangs up
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal told
