@@ -84,11 +84,13 @@ async def _past_info(port: int) -> AsyncIterator[int]:
     """Take the server's first line, which is not TLS, out of what it says at a port; the port to use instead."""
 
     async def passed_on(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await source.read(65536):
-                to.write(data)
-                await to.drain()
-        to.close()
+        try:
+            with suppress(ConnectionError):
+                while data := await source.read(65536):
+                    to.write(data)
+                    await to.drain()
+        finally:
+            to.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
