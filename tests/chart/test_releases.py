@@ -3,15 +3,15 @@
 import os
 import re
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chart.cluster import Cluster
 from chart.helm import CHART, RELEASE, Helm, HelmRefusedError, Object, Values
 
-from iotsec.decide.names import FINALIZER, MANAGED_BY
+from iotsec.decide.names import FINALIZER
 from testbed.api import RequestRefusedError
 from testbed.apply import apply_objects
 from testbed.binaries import find
@@ -30,68 +30,6 @@ EVERYTHING: Values = {
     "extraEnv": [{"name": "TZ", "value": "UTC"}],
     "networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1/32", "fd00::1/128"]}},
 }
-
-
-class Cluster:
-    """An API server and Helm on it; what is installed goes with the cluster."""
-
-    def __init__(self, plane: ControlPlane, helm: Helm) -> None:
-        self.plane = plane
-        self.helm = helm
-
-    def namespace(self, **labels: str) -> str:
-        """A new namespace, with its name."""
-        name = f"test-{uuid.uuid4().hex[:8]}"
-        body = {"metadata": {"name": name, "labels": {key.replace("__", "/"): value for key, value in labels.items()}}}
-        self.plane.api.request("POST", "/api/v1/namespaces", body)
-        return name
-
-    def get(self, path: str) -> Object | None:
-        """An object, or nothing."""
-        try:
-            return self.plane.api.request("GET", path)
-        except RequestRefusedError:
-            return None
-
-    def create(self, path: str, body: Object) -> Object:
-        """Create an object."""
-        return self.plane.api.request("POST", path, body)
-
-    def device(self, namespace: str, name: str = "weather-01") -> Object:
-        """A Device and its Secret, as the operator would leave them."""
-        device = self.create(
-            f"/apis/iotsec.dev/v1alpha1/namespaces/{namespace}/devices",
-            {
-                "apiVersion": "iotsec.dev/v1alpha1",
-                "kind": "Device",
-                "metadata": {"name": name, "finalizers": [FINALIZER]},
-                "spec": {"hubRef": {"name": "plant"}},
-            },
-        )
-        owner = {"apiVersion": "iotsec.dev/v1alpha1", "kind": "Device", "name": name, "uid": device["metadata"]["uid"]}
-        metadata = {
-            "name": f"{name}-device-creds",
-            "ownerReferences": [owner],
-            "labels": dict([MANAGED_BY]),
-            "finalizers": [FINALIZER],
-        }
-        self.create(f"/api/v1/namespaces/{namespace}/secrets", {"metadata": metadata})
-        return device
-
-    def device_again(self, namespace: str, name: str = "weather-01") -> Object | None:
-        """The Device as it is now."""
-        return self.get(f"/apis/iotsec.dev/v1alpha1/namespaces/{namespace}/devices/{name}")
-
-    def secret(self, namespace: str, name: str = "weather-01-device-creds") -> Object | None:
-        """Its Secret as it is now."""
-        return self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A control plane of the test's own: what is installed is there once in a cluster."""
-    with ControlPlane(tmp_path / "plane") as plane:
-        yield Cluster(plane, Helm(tmp_path / "helm", plane.kubeconfig))
 
 
 @pytest.fixture(scope="module")
