@@ -68,7 +68,7 @@ class Site:
         self.plane = plane
         self.session = session
         self.operator = Operator(plane, directory, log_level="INFO")
-        self._directory = directory
+        self.directory = directory
         self.scale = scale
         self.shared: Fleet | None = None
         """The fleet that `share` opened, while it is there."""
@@ -124,9 +124,9 @@ class Site:
         namespace = await self.namespace()
         user = User(self.plane.api, namespace)
         await self.start_operator()
-        with NatsServer(self._directory / namespace) as server, ExitStack() as node:
+        with NatsServer(self.directory / namespace) as server, ExitStack() as node:
             try:
-                await asyncio.to_thread(_bring_up_hub, user, server, spec, tls)
+                await asyncio.to_thread(bring_up_hub, user, server, spec, tls)
                 if tls is not None:
                     node.enter_context(Kubelet(user, _CONFIG, [server]))
                     await asyncio.to_thread(user.wait_ready, "TLSPolicy", HUB, within=_ENCRYPTED_SECONDS)
@@ -168,7 +168,8 @@ class Site:
             await self.session.send("DELETE", path)
 
 
-def _bring_up_hub(user: User, server: NatsServer, spec: Mapping[str, Any], tls: Mapping[str, Any] | None) -> None:
+def bring_up_hub(user: User, server: NatsServer, spec: Mapping[str, Any], tls: Mapping[str, Any] | None = None) -> None:
+    """Apply a Hub, start its server and wait until the Hub is Ready; an operator must be at work."""
     user.apply_hub(HUB, [server.url], **spec)
     if tls is not None:
         user.apply_tls_policy(HUB, HUB, **tls)

@@ -38,6 +38,8 @@ FIGURES = {
     "ca_rotation.writes",
     "ca_rotation.refused",
     "ca_rotation.handshakes",
+    "handover.crash_seconds",
+    "handover.graceful_seconds",
     "rss.mib_1000",
     "rss.mib_5000",
     "rss.kib_per_device",

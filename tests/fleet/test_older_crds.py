@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def older(directory: Path, change: Callable[[Crd], None]) -> Path:
 def old_plane(tmp_path: Path) -> Iterator[ControlPlane]:
     manifests = [older(tmp_path / "crds", without_presence), ROOT / "manifests"]
     with ControlPlane(tmp_path / "plane", manifests=manifests) as plane:
+        yield plane
+
+
+@pytest.fixture
+def bare_plane(tmp_path: Path) -> Iterator[ControlPlane]:
+    """One that has no CRDs of ours."""
+    with ControlPlane(tmp_path / "bare-plane", manifests=[ROOT / "manifests"]) as plane:
         yield plane
 
 
@@ -84,3 +92,14 @@ def test_an_api_server_that_hides_its_documents_is_worked_with(
     operator_of_today.start()
 
     assert operator_of_today.tells("kinds cannot be looked at")
+
+
+def test_crds_that_come_after_the_operator_are_waited_for(bare_plane: ControlPlane, tmp_path: Path) -> None:
+    with ExitStack() as running:
+        operator = replica(bare_plane, tmp_path, "iotsec-a")
+        running.callback(operator.stop)
+        operator.start(until="kinds do not fit")
+
+        bare_plane.apply(ROOT / "crds")
+
+        operator.wait_told("started")
