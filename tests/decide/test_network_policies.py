@@ -18,7 +18,7 @@ LABELS["apps"] |= {"iot": "yes"}
 
 NATS = Pod("nats", "nats")
 BILLING, ARCHIVE, STRANGER = Pod("apps", "billing"), Pod("apps", "archive"), Pod("apps", "stranger")
-OPERATOR = Pod("operator", "operator", {"app.kubernetes.io/name": "iot-security-operator"})
+OPERATOR = Pod("operator", "operator", {"iotsec.dev/component": "operator"})
 PROMETHEUS, DNS = Pod("monitoring", "prometheus"), Pod("kube-system", "coredns", {"k8s-app": "kube-dns"})
 DATABASE, SHOP = Pod("other", "database"), Pod("other", "shop")
 DEVICE, ELSEWHERE = Outsider("10.20.3.4"), Outsider("203.0.113.9")

@@ -7,9 +7,6 @@
 {{- if and (gt (int .replicas) 1) (not .leaderElection.enabled) -}}
 {{- fail (printf "replicas is %d and leaderElection.enabled is false: all of them would work on the same objects. Enable it, or write replicas: 1" (int .replicas)) -}}
 {{- end -}}
-{{- if and .revocation.enabled (gt (int .replicas) 1) -}}
-{{- fail (printf "revocation.enabled is true and replicas is %d: one that stands by knows of no certificate, and is asked as often as the one that works. Write replicas: 1" (int .replicas)) -}}
-{{- end -}}
 {{- if not (or .serviceAccount.create .serviceAccount.name) -}}
 {{- fail "serviceAccount.create is false and serviceAccount.name is empty: name the ServiceAccount that is there; the namespace's default one is not given these rights" -}}
 {{- end -}}

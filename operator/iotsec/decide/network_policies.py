@@ -14,6 +14,7 @@ from iotsec.api.hub import HubSpec
 from iotsec.api.module import ModuleSpec
 from iotsec.api.network import Egress, HubNetwork, Ingress, IpBlock, NatsPods, Peer, Port
 from iotsec.api.selectors import LabelSelector
+from iotsec.decide import names
 from iotsec.decide.admission import Labels, chosen_namespaces
 from iotsec.decide.placement import Content, Place, Sort
 
@@ -32,7 +33,8 @@ DEFAULT_DENY = "iotsec-default-deny"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """The label that every namespace has, with its name (Kubernetes 1.22)."""
 
-OPERATOR_PODS = LabelSelector(match_labels={"app.kubernetes.io/name": "iot-security-operator"})
+OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
+"""The operator's own, whatever else they are labelled."""
 
 _CLUSTERS_OWN = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 _BOTH = ("Ingress", "Egress")

@@ -127,7 +127,7 @@ class Revocation(Values):
     """Tells servers which certificates are revoked, by OCSP and as a CRL."""
 
     enabled: bool = False
-    """Answer, by a Service that a TLSPolicy's `spec.revocation.url` then names. With one replica only."""
+    """Answer, by a Service that a TLSPolicy's `spec.revocation.url` then names."""
     port: UnprivilegedPort = 8085
     """The pod's port."""
     service_port: Port = 80
