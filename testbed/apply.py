@@ -11,6 +11,7 @@ import yaml
 from testbed.api import Api, RequestRefusedError
 
 _FIELD_MANAGER = "testbed"
+_PASSING = {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _FIRST_KINDS = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
 _RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 15
@@ -21,7 +22,7 @@ def apply(api: Api, paths: Iterable[Path]) -> None:
     objects = [thing for path in paths for thing in _objects(path)]
     objects.sort(key=lambda thing: _FIRST_KINDS.index(thing["kind"]) if thing["kind"] in _FIRST_KINDS else 99)
     for thing in objects:
-        _apply_patiently(api, thing)
+        apply_one(api, thing)
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
@@ -31,24 +32,25 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
             yield from filter(None, yaml.safe_load_all(file.read_text()))
 
 
-def _apply_patiently(api: Api, thing: dict[str, Any]) -> None:
-    """Just after a CustomResourceDefinition is created its kind is unknown for a moment, or answers 429."""
+def apply_one(api: Api, thing: dict[str, Any], *, manager: str = _FIELD_MANAGER) -> dict[str, Any]:
+    """Create or update one object by the name of a field manager, and return it as it is then.
+
+    Just after a CustomResourceDefinition is created its kind is unknown for a moment, or answers 429 or 503.
+    """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            path = _path(api, thing)
-            query = f"fieldManager={_FIELD_MANAGER}&force=true"
-            api.request("PATCH", f"{path}?{query}", thing, content_type="application/apply-patch+yaml")
+            path = f"{path_of(api, thing)}?fieldManager={manager}&force=true"
+            return api.request("PATCH", path, thing, content_type="application/apply-patch+yaml")
         except RequestRefusedError as error:
-            passing = error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+            passing = error.status in _PASSING
             if not passing or time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_SECONDS)
-        else:
-            return
 
 
-def _path(api: Api, thing: dict[str, Any]) -> str:
+def path_of(api: Api, thing: dict[str, Any]) -> str:
+    """Where an object belongs; raises `RequestRefusedError` where its kind is not served."""
     version, kind, metadata = thing["apiVersion"], thing["kind"], thing["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     for resource in api.request("GET", root)["resources"]:
