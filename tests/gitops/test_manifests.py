@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from gitops.judge import ARGO_CD, FLUX, ROOT, Json, manifests
+from gitops.kustomize import built
 
 from testbed.api import RequestRefusedError
 from testbed.apply import apply_one, path_of
@@ -46,6 +47,16 @@ def try_to_apply(plane: ControlPlane, thing: Json) -> Json:
     return plane.api.request(
         "PATCH", f"{path_of(plane.api, thing)}?{query}", thing, content_type="application/apply-patch+yaml"
     )
+
+
+def test_what_argo_cd_is_told_stands_beside_what_others_told_it(tools: ControlPlane) -> None:
+    (ours,) = built(ARGO_CD)
+    theirs = {k: ours[k] for k in ("apiVersion", "kind")} | {"metadata": {"name": "argocd-cm", "namespace": "argocd"}}
+    apply_one(tools.api, theirs | {"data": {"url": "https://argocd.example.com"}}, manager="somebody")
+
+    found = apply_one(tools.api, ours, manager="iotsec-gitops")
+
+    assert found["data"] == {"url": "https://argocd.example.com", **ours["data"]}
 
 
 @pytest.mark.parametrize("thing", [*OF_ARGO_CD, *OF_FLUX], ids=called)
