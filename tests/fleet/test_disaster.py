@@ -40,7 +40,7 @@ def own_site(own_plane: ControlPlane, own_operator: Operator, server: NatsServer
     return bring_up(User(own_plane.api, "iot"), server)
 
 
-async def test_an_etcd_of_before_brings_back_who_was_there_and_new_signing_keys_end_whom_it_has_forgotten(
+async def test_an_etcd_of_before_revives_nobody_and_new_signing_keys_end_whom_it_has_forgotten(
     own_site: Site, own_plane: ControlPlane, own_operator: Operator, tmp_path: Path
 ) -> None:
     user, url = own_site.user, own_site.url
@@ -63,6 +63,7 @@ async def test_an_etcd_of_before_brings_back_who_was_there_and_new_signing_keys_
     assert user.get("Device", "forgotten") is None
     assert await is_accepted(url, forgotten), "the cluster does not know of it, and NATS knows its signer"
     user.wait_ready("Device", "deleted-since")
+    assert await is_refused(url, creds["deleted-since"]), "servers remember whom they refuse"
     user.delete("Device", "deleted-since")
     user.wait_gone("Device", "deleted-since")
     assert await is_refused(url, creds["deleted-since"])
