@@ -16,6 +16,8 @@ from testbed.operator import Operator
 from testbed.user import User
 from testbed.waiting import wait_until, wait_until_async
 
+MUTUAL = {"mode": "Mutual", "caRotation": {"distributeFor": "10s"}}
+
 
 def root_that_ends(seconds: int) -> OwnCa:
     ours = root(name="our root", now=int(time.time()) - DAY, expires_at=int(time.time()) + seconds)
@@ -24,54 +26,75 @@ def root_that_ends(seconds: int) -> OwnCa:
 
 @pytest.fixture
 def ending(operator: Operator, user: User, tmp_path: Path) -> Iterator[EncryptedSite]:  # noqa: ARG001 - it makes the Hub work
-    """A site whose CA ends within the minute."""
+    """A site whose CA, one of the user's, ends within the minute."""
     root_that_ends(45).put(user)
-    policy = {"mode": "Mutual", "issuer": {"ca": {"secretName": SECRET}}, "caRotation": {"distributeFor": "10s"}}
-    with encrypted_site(user, tmp_path, **policy) as site:
+    with encrypted_site(user, tmp_path, **MUTUAL, issuer={"ca": {"secretName": SECRET}}) as site:
         user.apply_device("pump")
         user.wait_ready("Device", "pump")
         yield site
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("restarted", [False, True], ids=["operator stays", "operator restarted"])
-async def test_after_a_ca_that_ended_another_one_brings_everybody_back(
-    ending: EncryptedSite, operator: Operator, tmp_path: Path, *, restarted: bool
-) -> None:
-    user, port = ending.user, ending.server.ports.client.number
-    pair = user.wait_secret("pump-device-tls")
-    old = client_context(pair["ca.crt"], pair, directory=tmp_path / "old")
+async def shakes_hands(site: EncryptedSite, directory: Path) -> bool:
+    """Whether a server and the Device are content with each other's certificates, as they are now."""
+    pair = site.user.wait_secret("pump-device-tls")
+    context = client_context(pair["ca.crt"], pair, directory=directory)
+    return (await shake_hands(site.server.ports.client.number, context)).accepted
+
+
+async def wait_ended(site: EncryptedSite, directory: Path) -> None:
+    """Wait until nobody is let in any more."""
 
     async def over() -> bool:
-        return not (await shake_hands(port, old)).accepted
+        return not await shakes_hands(site, directory)
 
-    await wait_until_async(over, within=90)
-    await off_the_loop(user.wait_reason, "TLSPolicy", "plant", "IssuerUnusable", within=60)
-    if restarted:
-        await off_the_loop(operator.stop)
-        await off_the_loop(operator.start)
-
-    before = user.wait_secret("plant-server-tls")["tls.crt"]
-    own_root().put(user)
-    if restarted:  # it cannot ask servers for a reload whose certificates have ended
-        ending.server.stop()
-        ending.server.mount(await off_the_loop(with_another_certificate, user, before))
-        await off_the_loop(ending.server.start)
-    await off_the_loop(user.wait_ready, "TLSPolicy", "plant", within=120)
-    await off_the_loop(user.wait_ready, "Device", "pump", within=60)
-
-    pair = user.wait_secret("pump-device-tls")
-    new = client_context(pair["ca.crt"], pair, directory=tmp_path / "new")
-    assert await is_accepted(ending.server.url, user.creds("pump"), tls=new)
+    await wait_until_async(over, within=120)
 
 
-def with_another_certificate(user: User, before: bytes) -> dict[str, bytes]:
-    """Wait until the servers' configuration has another certificate, and return it."""
+async def everybody_is_back(site: EncryptedSite, directory: Path) -> None:
+    """Wait until the policy and the Device are Ready, and see the Device connect."""
+    await off_the_loop(site.user.wait_ready, "TLSPolicy", "plant", within=120)
+    await off_the_loop(site.user.wait_ready, "Device", "pump", within=60)
+    pair = site.user.wait_secret("pump-device-tls")
+    context = client_context(pair["ca.crt"], pair, directory=directory / "new")
+    assert await is_accepted(site.server.url, site.user.creds("pump"), tls=context)
+
+
+async def restart_the_server(site: EncryptedSite, before: bytes) -> None:
+    """Restart it once its configuration has another certificate than the one before."""
 
     def there() -> dict[str, bytes] | None:
-        issued, config = user.wait_secret("plant-server-tls")["tls.crt"], user.wait_secret("plant-nats-config")
+        issued = site.user.wait_secret("plant-server-tls")["tls.crt"]
+        config = site.user.wait_secret("plant-nats-config")
         return config if issued != before and issued in config.values() else None
 
-    found = wait_until(there, within=60, what="another certificate")
-    assert found is not None
-    return found
+    config = await off_the_loop(wait_until, there, within=60, what="another certificate")
+    site.server.stop()
+    site.server.mount(config)
+    site.server.start()
+
+
+@pytest.mark.timeout(400)
+async def test_another_ca_of_the_users_brings_everybody_back(ending: EncryptedSite, tmp_path: Path) -> None:
+    await wait_ended(ending, tmp_path)
+    await off_the_loop(ending.user.wait_reason, "TLSPolicy", "plant", "IssuerUnusable", within=60)
+
+    own_root().put(ending.user)
+
+    await everybody_is_back(ending, tmp_path)
+
+
+@pytest.mark.timeout(400)
+async def test_an_operator_that_was_restarted_since_needs_a_restart_of_the_servers(
+    ending: EncryptedSite, operator: Operator, tmp_path: Path
+) -> None:
+    """It asks no server for a reload that it cannot verify."""
+    await wait_ended(ending, tmp_path)
+    operator.stop()
+    operator.start()
+    before = ending.user.wait_secret("plant-server-tls")["tls.crt"]
+
+    own_root().put(ending.user)
+    await off_the_loop(ending.user.wait_reason, "TLSPolicy", "plant", "NatsUnavailable", within=60)
+    await restart_the_server(ending, before)
+
+    await everybody_is_back(ending, tmp_path)
