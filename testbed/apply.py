@@ -11,6 +11,7 @@ import yaml
 from testbed.api import Api, RequestRefusedError
 
 _FIELD_MANAGER = "testbed"
+_PASSING = {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _FIRST_KINDS = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
 _RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 15
@@ -26,12 +27,11 @@ def apply_objects(api: Api, things: Iterable[dict[str, Any]], *, dry_run: bool =
 
     Raises `RequestRefusedError` for the first that is refused.
     """
-    query = f"fieldManager={_FIELD_MANAGER}&force=true" + ("&fieldValidation=Strict&dryRun=All" if dry_run else "")
     objects = sorted(
         things, key=lambda thing: _FIRST_KINDS.index(thing["kind"]) if thing["kind"] in _FIRST_KINDS else 99
     )
     for thing in objects:
-        _apply_patiently(api, thing, query)
+        apply_one(api, thing, dry_run=dry_run)
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
@@ -41,23 +41,28 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
             yield from filter(None, yaml.safe_load_all(file.read_text()))
 
 
-def _apply_patiently(api: Api, thing: dict[str, Any], query: str) -> None:
-    """Just after a CustomResourceDefinition is created its kind is unknown for a moment, or answers 429."""
+def apply_one(
+    api: Api, thing: dict[str, Any], *, manager: str = _FIELD_MANAGER, dry_run: bool = False
+) -> dict[str, Any]:
+    """Create or update one object by the name of a field manager, and return it as it is then.
+
+    Just after a CustomResourceDefinition is created its kind is unknown for a moment, or answers 429 or 503.
+    """
+    query = f"fieldManager={manager}&force=true" + ("&fieldValidation=Strict&dryRun=All" if dry_run else "")
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            path = _path(api, thing)
-            api.request("PATCH", f"{path}?{query}", thing, content_type="application/apply-patch+yaml")
+            path = f"{path_of(api, thing)}?{query}"
+            return api.request("PATCH", path, thing, content_type="application/apply-patch+yaml")
         except RequestRefusedError as error:
-            passing = error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+            passing = error.status in _PASSING
             if not passing or time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_SECONDS)
-        else:
-            return
 
 
-def _path(api: Api, thing: dict[str, Any]) -> str:
+def path_of(api: Api, thing: dict[str, Any]) -> str:
+    """Where an object belongs; raises `RequestRefusedError` where its kind is not served."""
     version, kind, metadata = thing["apiVersion"], thing["kind"], thing["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     for resource in api.request("GET", root)["resources"]:

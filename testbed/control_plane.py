@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -73,9 +73,9 @@ class ControlPlane:
         self._authority = Authority.create(self.directory)
         with contextlib.ExitStack() as starting:
             starting.callback(self._drop_database)
-            etcd = with_fresh_ports(lambda: Etcd(self.directory))
-            starting.callback(etcd.stop)
-            self._api_server = with_fresh_ports(lambda: self._start_api_server(etcd.url))
+            self._etcd = with_fresh_ports(lambda: Etcd(self.directory))
+            starting.callback(self._etcd.stop)
+            self._api_server = with_fresh_ports(lambda: self._start_api_server(self._etcd.url))
             starting.callback(self._api_server.stop)
             self._write_kubeconfig()
             self.apply(*self._manifests)
@@ -105,6 +105,24 @@ class ControlPlane:
     def start_api_server(self) -> None:
         """The end of the outage; returns when the API server is ready."""
         self._api_server.start()
+
+    def back_up(self, target: Path) -> None:
+        """Copy the database into a folder that is not there yet; the API server is away for as long."""
+        with self._database_stopped():
+            self._etcd.back_up(target)
+
+    def restore(self, backup: Path) -> None:
+        """Lose the database, and go on with one of before. Watches end, as with any outage."""
+        with self._database_stopped():
+            self._etcd.restore(backup)
+
+    @contextlib.contextmanager
+    def _database_stopped(self) -> Iterator[None]:
+        self.stop_api_server()
+        self._etcd.stop()
+        yield
+        self._etcd.start()
+        self.start_api_server()
 
     def kubeconfig_for(self, service_account: str) -> Path:
         """A kubeconfig that may do, for a day, what the existing ServiceAccount "namespace/name" may do."""

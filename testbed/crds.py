@@ -11,17 +11,44 @@ from testbed.binaries import find
 from testbed.programs import GO_MODULE
 
 _CERT_MANAGER = ("cert-manager.io_certificaterequests", "cert-manager.io_issuers", "cert-manager.io_clusterissuers")
+_FLUX = {
+    "kustomize-controller": ("kustomize.toolkit.fluxcd.io_kustomizations",),
+    "helm-controller": ("helm.toolkit.fluxcd.io_helmreleases",),
+    "source-controller": ("source.toolkit.fluxcd.io_gitrepositories",),
+}
 
 
 @functools.cache
 def cert_manager_crds() -> tuple[Path, ...]:
     """The files with cert-manager's CertificateRequest, Issuer and ClusterIssuer; kept in Go's module cache.
 
-    Raises `RuntimeError` where they cannot be had, or are not those of `testbed/go/cert-manager.lock`.
+    Raises `RuntimeError` where they cannot be had, or are not those of `testbed/go/crds.lock`. So do the others.
     """
-    module, version, checksum = (GO_MODULE / "cert-manager.lock").read_text().split()
-    folder = _download(f"{module}@{version}", checksum) / "deploy" / "crds"
+    folder = _locked("github.com/cert-manager/cert-manager") / "deploy" / "crds"
     return tuple(folder / f"{name}.yaml" for name in _CERT_MANAGER)
+
+
+@functools.cache
+def argo_cd_crds() -> tuple[Path, ...]:
+    """The file with Argo CD's Application."""
+    return (_locked("github.com/argoproj/argo-cd/v3") / "manifests" / "crds" / "application-crd.yaml",)
+
+
+@functools.cache
+def flux_crds() -> tuple[Path, ...]:
+    """The files with Flux's Kustomization, HelmRelease and GitRepository."""
+    return tuple(
+        _locked(f"github.com/fluxcd/{controller}") / "config" / "crd" / "bases" / f"{name}.yaml"
+        for controller, names in _FLUX.items()
+        for name in names
+    )
+
+
+def _locked(module: str) -> Path:
+    """Return the folder of a module of the version in the lock."""
+    lines = (line.split() for line in (GO_MODULE / "crds.lock").read_text().splitlines())
+    version, checksum = next((version, checksum) for name, version, checksum in lines if name == module)
+    return _download(f"{module}@{version}", checksum)
 
 
 def _download(module: str, checksum: str) -> Path:

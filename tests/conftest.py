@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from gitops.judge import Judge
 from hypothesis import HealthCheck, settings
 from kubernetes import client, config
 
@@ -54,3 +55,9 @@ def namespace(admin: client.ApiClient) -> Iterator[str]:
     core.create_namespace({"metadata": {"name": name}})
     yield name
     core.delete_namespace(name)
+
+
+@pytest.fixture(scope="session")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """Those whose verdict on an object GitOps tools go by."""
+    return Judge.built(tmp_path_factory.mktemp("judge"))

@@ -13,7 +13,7 @@ from chart.helm import CHART, RELEASE, Helm, HelmRefusedError, Object, Values
 
 from iotsec.decide.names import FINALIZER
 from testbed.api import RequestRefusedError
-from testbed.apply import apply_objects
+from testbed.apply import apply_objects, apply_one
 from testbed.binaries import find
 from testbed.control_plane import ControlPlane
 from testbed.waiting import wait_until
@@ -181,14 +181,13 @@ def test_an_operator_for_some_namespaces_reads_no_secret_elsewhere(cluster: Clus
 
 
 def created_device(cluster: Cluster, namespace: str) -> Any:
-    body = {
+    device = {
         "apiVersion": "iotsec.dev/v1alpha1",
         "kind": "Device",
-        "metadata": {"name": "new"},
+        "metadata": {"name": "new", "namespace": namespace},
         "spec": {"hubRef": {"name": "plant"}},
     }
-    path = f"/apis/iotsec.dev/v1alpha1/namespaces/{namespace}/devices?dryRun=All"
-    return cluster.create(path, body)["metadata"].get("finalizers")
+    return apply_one(cluster.plane.api, device, dry_run=True)["metadata"].get("finalizers")
 
 
 def test_only_what_is_looked_after_is_given_a_finalizer(cluster: Cluster) -> None:

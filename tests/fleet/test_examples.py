@@ -47,7 +47,7 @@ HERE = {
     "tls-staging",
     "tls-production",
 }
-ELSEWHERE = {"accounts", "existing-trust"}
+ELSEWHERE = {"accounts", "existing-trust", "kustomize"}
 """They have tests of their own."""
 
 

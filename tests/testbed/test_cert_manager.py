@@ -119,8 +119,8 @@ def test_an_answer_is_given_once(
 
 
 def test_definitions_with_another_checksum_are_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module, version, _ = (crds.GO_MODULE / "cert-manager.lock").read_text().split()
-    (tmp_path / "cert-manager.lock").write_text(f"{module} {version} h1:somebody-elses=")
+    module, version, *_ = (crds.GO_MODULE / "crds.lock").read_text().split()
+    (tmp_path / "crds.lock").write_text(f"{module} {version} h1:somebody-elses=")
     monkeypatch.setattr(crds, "GO_MODULE", tmp_path)
 
     with pytest.raises(RuntimeError, match=r"has the checksum h1:\S+, not h1:somebody-elses="):
