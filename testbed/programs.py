@@ -7,6 +7,10 @@ from pathlib import Path
 Version = tuple[int, int, int]
 
 GO_MODULE = Path(__file__).parent / "go"
+HELM = Path(__file__).parent / "helm"
+"""The Go module of Helm, which is built with later libraries of Kubernetes than the control plane."""
+KUBE_SCORE = Path(__file__).parent / "kube_score"
+"""The Go module of kube-score, which needs earlier ones."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,9 @@ class Program:
     package: str | None = None
     """Its Go package, for those that are built when none is found."""
 
+    module: Path = GO_MODULE
+    """The folder of the Go module that has it."""
+
     version_variable: str | None = None
     """The Go variable that makes it know its own version."""
 
@@ -29,17 +36,21 @@ def read_version(text: str) -> Version | None:
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
-def pinned(line: str) -> str:
-    """The version that go.mod gives to `line`, a module's name or the word "go"."""
-    found = re.search(rf"^\s*{re.escape(line)} v?(\S+)", (GO_MODULE / "go.mod").read_text(), re.MULTILINE)
+def pinned(line: str, module: Path = GO_MODULE) -> str:
+    """The version that a module's go.mod gives to `line`, a module's name or the word "go"."""
+    found = re.search(rf"^\s*{re.escape(line)} v?(\S+)", (module / "go.mod").read_text(), re.MULTILINE)
     if not found:
-        raise LookupError(f"testbed/go/go.mod does not mention {line}")
+        raise LookupError(f"testbed/{module.name}/go.mod does not mention {line}")
     return found[1]
 
 
 def _kubernetes(name: str, minimum: Version, ask_version: tuple[str, ...] = ("--version",)) -> Program:
     return Program(
-        name, minimum, ask_version, f"k8s.io/kubernetes/cmd/{name}", "k8s.io/component-base/version.gitVersion"
+        name,
+        minimum,
+        ask_version,
+        f"k8s.io/kubernetes/cmd/{name}",
+        version_variable="k8s.io/component-base/version.gitVersion",
     )
 
 
@@ -50,6 +61,22 @@ PROGRAMS = {
         _kubernetes("kube-apiserver", (1, 36, 0)),
         _kubernetes("kube-controller-manager", (1, 36, 0)),
         _kubernetes("kubectl", (1, 0, 0), ("version", "--client")),
+        Program(
+            "helm",
+            (4, 3, 0),
+            ("version", "--short"),
+            "helm.sh/helm/v4/cmd/helm",
+            module=HELM,
+            version_variable="helm.sh/helm/v4/internal/version.version",
+        ),
+        Program(
+            "kube-score",
+            (1, 20, 0),
+            ("version",),
+            "github.com/zegl/kube-score/cmd/kube-score",
+            module=KUBE_SCORE,
+            version_variable="main.version",
+        ),
         Program("nats-server", (2, 15, 1)),
         Program("go", read_version(pinned("go")) or (0, 0, 0), ("version",)),
     )

@@ -14,14 +14,18 @@ from testbed.control_plane import ControlPlane
 settings.register_profile("iotsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("iotsec")
 
+PROGRAMS_OF = {"control_plane": CONTROL_PLANE, "helm": ("helm",), "kube_score": ("kube-score",)}
+"""What the testbed installs for tests that use these fixtures."""
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Install what is missing before any test's clock runs: the first time on a machine that takes minutes."""
-    wanted = any("control_plane" in getattr(item, "fixturenames", ()) for item in session.items)
+    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    wanted = [name for fixture in fixtures & PROGRAMS_OF.keys() for name in PROGRAMS_OF[fixture]]
     if wanted and not session.config.option.collectonly:
         capture = session.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
-            for name in CONTROL_PLANE:
+            for name in wanted:
                 find(name)
 
 
