@@ -62,3 +62,7 @@ golden: setup ## write the vectors that the tests compare with, by NATS's own Go
 lock: ## resolve the dependencies again, into requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev \
 		pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--constraint requirements.lock pyproject.toml -o image/requirements.lock
+	printf '%s\n' hatchling setuptools | uv pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --constraint requirements.lock - -o image/build.lock
