@@ -29,9 +29,14 @@ demo: setup ## the main job on a control plane of its own, from connecting to be
 test: setup ## every test, against a real control plane and real nats-servers
 	$(BIN)/python -m pytest tests
 
-e2e: setup ## the end-to-end tests, on a node of their own: takes root and Debian's packages
+e2e: setup ## end-to-end tests on a node of their own (root, Debian); KIND=name: on that cluster of kind (KIND=1: iotsec)
+ifdef KIND
+	$(BIN)/python -m testbed.node.prepare --kind
+	$(BIN)/python -m pytest tests/e2e -m "not own_node"
+else
 	$(BIN)/python -m testbed.node.prepare
 	$(BIN)/python -m testbed.node.machine $(BIN)/python -m pytest tests/e2e
+endif
 
 cluster: setup ## leave a control plane and a nats-server running; kubeconfig in .cluster/kubeconfig
 	@$(BIN)/python -m testbed up

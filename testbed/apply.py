@@ -14,12 +14,19 @@ _FIELD_MANAGER = "testbed"
 _FIRST_KINDS = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
 _RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 15
+_PASSING = {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def apply(api: Api, paths: Iterable[Path]) -> None:
     """Create or update every object of YAML files, or folders of them; what others need comes first."""
-    objects = [thing for path in paths for thing in _objects(path)]
-    objects.sort(key=lambda thing: _FIRST_KINDS.index(thing["kind"]) if thing["kind"] in _FIRST_KINDS else 99)
+    apply_objects(api, (thing for path in paths for thing in _objects(path)))
+
+
+def apply_objects(api: Api, things: Iterable[dict[str, Any]]) -> None:
+    """Create or update objects; what others need comes first."""
+    objects = sorted(
+        things, key=lambda thing: _FIRST_KINDS.index(thing["kind"]) if thing["kind"] in _FIRST_KINDS else 99
+    )
     for thing in objects:
         _apply_patiently(api, thing)
 
@@ -32,7 +39,7 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _apply_patiently(api: Api, thing: dict[str, Any]) -> None:
-    """Just after a CustomResourceDefinition is created its kind is unknown for a moment, or answers 429."""
+    """Just after a CustomResourceDefinition is created its kind is unknown for a moment, or answers 429 or 503."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -40,7 +47,7 @@ def _apply_patiently(api: Api, thing: dict[str, Any]) -> None:
             query = f"fieldManager={_FIELD_MANAGER}&force=true"
             api.request("PATCH", f"{path}?{query}", thing, content_type="application/apply-patch+yaml")
         except RequestRefusedError as error:
-            passing = error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+            passing = error.status in _PASSING
             if not passing or time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_SECONDS)

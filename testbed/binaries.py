@@ -19,8 +19,11 @@ from testbed.programs import GO_MODULE, PROGRAMS, Program, read_version
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 """What `ControlPlane` runs."""
 
-NODE = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pause", "probe", "nats-server")
-"""What a node takes besides Debian's packages: what it runs itself, and what its images have inside."""
+IN_IMAGES = ("probe", "nats-server")
+"""What the images have inside that the end-to-end tests make themselves."""
+
+NODE = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pause", *IN_IMAGES)
+"""What a node takes besides Debian's packages, with what is in its images."""
 
 
 @functools.cache

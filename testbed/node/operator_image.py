@@ -30,6 +30,14 @@ def build_operator_image(project: Path, archive: Path) -> Path:
     return archive
 
 
+def build_by_docker(project: Path, archive: Path) -> Path:
+    """Build the image `NAME` where there is Docker, from the base that the Dockerfile names."""
+    _run("docker", "build", "--quiet", f"--tag={NAME}", str(project))
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    _run("docker", "save", NAME, "--output", str(archive))
+    return archive
+
+
 def _have_base() -> None:
     """Make an image of the machine's own Debian release with Python, unless there is one."""
     if _buildah("images", "--quiet", "--filter", f"reference={_BASE}"):

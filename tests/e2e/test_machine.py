@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from testbed.processes import Process
 from testbed.waiting import wait_until
+
+pytestmark = pytest.mark.own_node
 
 MACHINE = [sys.executable, "-m", "testbed.node.machine"]
 CHANGED = (

@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from testbed.node.pods import log_of, reached, run_pod, wait_phase
 from testbed.user import User
 
@@ -61,6 +63,7 @@ def test_pods_reach_each_other_through_a_service(user: User) -> None:
     assert reached(user, "curious", "listener:80") == {"listener:80": "open"}
 
 
+@pytest.mark.own_node
 def test_packets_between_pods_pass_the_packet_filter(user: User) -> None:
     run_pod(user, "listener", ["listen", "8080"])
     address = wait_phase(user, "listener", "Running")["status"]["podIP"]
