@@ -21,9 +21,10 @@ def build_operator_image(project: Path, archive: Path) -> Path:
     _have_base()
     mounts = [f"--volume={path}:{path}:ro" for path in _TRUST if path.exists()]
     _buildah(
-        *("build", "--quiet", "--isolation=chroot", "--pull-never", "--layers", f"--timestamp={_EPOCH}"),
+        *("build", "--quiet", "--isolation=chroot", "--pull-never", f"--timestamp={_EPOCH}"),
         *(f"--build-arg=BASE={_BASE}", f"--tag={NAME}", *mounts, str(project)),
     )
+    _buildah("rmi", "--prune")  # the one before
     archive.parent.mkdir(parents=True, exist_ok=True)
     archive.unlink(missing_ok=True)
     _buildah("push", "--quiet", NAME, f"docker-archive:{archive}:{NAME}")
