@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster cluster-down run generate check bench golden lock
+.PHONY: help setup demo test e2e cluster cluster-down run generate check bench golden lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install the locked dependencies and this project into .venv
 
@@ -28,6 +28,15 @@ demo: setup ## the main job on a control plane of its own, from connecting to be
 
 test: setup ## every test, against a real control plane and real nats-servers
 	$(BIN)/python -m pytest tests
+
+e2e: setup ## end-to-end tests on a node of their own (root, Debian); KIND=name: on that cluster of kind (KIND=1: iotsec)
+ifdef KIND
+	$(BIN)/python -m testbed.node.prepare --kind
+	$(BIN)/python -m pytest tests/e2e -m "not own_node"
+else
+	$(BIN)/python -m testbed.node.prepare
+	$(BIN)/python -m testbed.node.machine $(BIN)/python -m pytest tests/e2e
+endif
 
 cluster: setup ## leave a control plane and a nats-server running; kubeconfig in .cluster/kubeconfig
 	@$(BIN)/python -m testbed up
@@ -58,3 +67,7 @@ golden: setup ## write the vectors that the tests compare with, by NATS's own Go
 lock: ## resolve the dependencies again, into requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev \
 		pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--constraint requirements.lock pyproject.toml -o image/requirements.lock
+	printf '%s\n' hatchling setuptools | uv pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --constraint requirements.lock - -o image/build.lock

@@ -37,6 +37,10 @@ class Api:
         answer: dict[str, Any] = json.loads(text)
         return answer
 
+    def text(self, path: str) -> str:
+        """The answer to a GET that is no JSON, a log for instance; raises as `request` does."""
+        return self._send("GET", path, None, "").decode(errors="replace")
+
     def watch(self, path: str) -> Iterator[dict[str, Any]]:
         """The events of a watch, first those of all objects there are; it ends when the server ends it."""
         with self._open("GET", path, None, "", timeout=None) as response:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from testbed.api import Api
 from testbed.binaries import find
-from testbed.certificates import Authority, write_key
+from testbed.certificates import Authority, KeyPairFiles, write_key
 from testbed.ports import Port
 from testbed.processes import Process
 
@@ -18,15 +18,31 @@ _AUDIT_POLICY = {
     "omitStages": ["RequestReceived"],  # one line for each request
     "rules": [{"level": "Metadata"}],
 }
+_SERVICE = "10.96.0.1"
+_SERVICE_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_LOOPBACK_ONLY = (
+    "--bind-address=127.0.0.1",
+    "--advertise-address=127.0.0.1",
+    "--endpoint-reconciler-type=none",  # it refuses to publish a loopback address
+)
 
 
 class ApiServer:
     """A kube-apiserver on one port of loopback, with RBAC and an audit log.
 
-    Nothing runs until `start`. `admin` is a client that may do everything.
+    Nothing runs until `start`. `admin` is a client that may do everything. Where there are pods it serves them, too: at
+    `address`, which the Service `kubernetes` leads to.
     """
 
-    def __init__(self, directory: Path, authority: Authority, *, etcd_url: str, flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        authority: Authority,
+        *,
+        etcd_url: str,
+        flags: Sequence[str] = (),
+        address: str | None = None,
+    ) -> None:
         self.audit_log = directory / "audit.log"
         self.admin_files = authority.issue("admin", group="system:masters")
         self.service_account_key = directory / "service-accounts.key"
@@ -37,12 +53,12 @@ class ApiServer:
         self._port = Port()
         self.url = f"https://127.0.0.1:{self._port}"
         self.admin = Api(self._port.number, ca=authority.path, client=self.admin_files)
-        server = authority.issue("kube-apiserver")
+        server = authority.issue(
+            "kube-apiserver", addresses=[address, _SERVICE] if address else [], names=_SERVICE_NAMES
+        )
         self._command: list[str | Path] = [
             find("kube-apiserver"),
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",  # it refuses to publish a loopback address
+            *(_for_pods(address, self.admin_files) if address else _LOOPBACK_ONLY),
             f"--secure-port={self._port}",
             f"--etcd-servers={etcd_url}",
             f"--cert-dir={directory}",
@@ -71,3 +87,16 @@ class ApiServer:
         if self._process:
             self._process.kill()
             self._process = None
+
+
+def _for_pods(address: str, admin: KeyPairFiles) -> list[str]:
+    """The flags of a server that pods reach, and that reaches their kubelet."""
+    return [
+        "--bind-address=0.0.0.0",
+        f"--advertise-address={address}",
+        "--authorization-mode=Node",
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-client-certificate={admin.certificate}",
+        f"--kubelet-client-key={admin.key}",
+        "--allow-privileged",
+    ]

@@ -15,6 +15,7 @@ _PASSING = {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVI
 _FIRST_KINDS = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
 _RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 15
+_PASSING = {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def apply(api: Api, paths: Iterable[Path]) -> None:

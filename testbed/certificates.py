@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,16 +50,21 @@ class Authority:
         """The file with the authority's certificate."""
         return self.directory / "ca.crt"
 
-    def issue(self, name: str, *, group: str | None = None) -> KeyPairFiles:
-        """A certificate for loopback servers and for clients: Kubernetes takes the common name for the user."""
+    def issue(
+        self, name: str, *, group: str | None = None, addresses: Sequence[str] = (), names: Sequence[str] = ()
+    ) -> KeyPairFiles:
+        """A certificate for loopback servers and for clients: Kubernetes takes the common name for the user.
+
+        A server may have more IP addresses and DNS names than those of loopback.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        addresses: list[x509.GeneralName] = [
-            x509.DNSName("localhost"),
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        reached: list[x509.GeneralName] = [
+            *(x509.DNSName(known) for known in ("localhost", *names)),
+            *(x509.IPAddress(ipaddress.ip_address(known)) for known in ("127.0.0.1", *addresses)),
         ]
         certificate = (
             _unsigned(_name(name, group), key.public_key(), issuer=self.certificate.subject)
-            .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+            .add_extension(x509.SubjectAlternativeName(reached), critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
                 critical=False,

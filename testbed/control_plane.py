@@ -34,6 +34,7 @@ class ControlPlane:
 
     `manifests`, CustomResourceDefinitions above all, are applied before the controller manager starts: garbage of the
     kinds it finds then is collected at once, of later kinds only after its next look around, up to 30 seconds.
+    `controllers` run beside those, and pods reach the API server at `address`, where there are nodes.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class ControlPlane:
         *,
         manifests: Sequence[Path] = (),
         api_server_flags: Sequence[str] = (),
+        controllers: Sequence[str] = (),
+        address: str | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.kubeconfig = self.directory / "kubeconfig"
@@ -50,6 +53,8 @@ class ControlPlane:
         self._with_controller_manager = controller_manager
         self._manifests = manifests
         self._flags = api_server_flags
+        self._controllers = (*_CONTROLLERS, *controllers)
+        self._address = address
         self._running = contextlib.ExitStack()
 
     @property
@@ -139,8 +144,13 @@ class ControlPlane:
         path = self.directory / f"kubeconfig-{namespace}-{name}"
         return kubeconfig.write(path, url=self.url, ca=self.ca, user=answer["status"]["token"])
 
+    def kubeconfig_of(self, user: str, *, group: str | None = None) -> Path:
+        """A kubeconfig of a user by certificate, a part of Kubernetes itself for instance."""
+        path = self.directory / f"kubeconfig-{user.replace(':', '-')}"
+        return kubeconfig.write(path, url=self.url, ca=self.ca, user=self._authority.issue(user, group=group))
+
     def _start_api_server(self, etcd_url: str) -> ApiServer:
-        server = ApiServer(self.directory, self._authority, etcd_url=etcd_url, flags=self._flags)
+        server = ApiServer(self.directory, self._authority, etcd_url=etcd_url, flags=self._flags, address=self._address)
         server.start()
         return server
 
@@ -148,13 +158,12 @@ class ControlPlane:
         kubeconfig.write(self.kubeconfig, url=self.url, ca=self.ca, user=self._api_server.admin_files)
 
     def _start_controller_manager(self) -> Process:
-        user = self._authority.issue("system:kube-controller-manager", group="system:masters")
-        own = kubeconfig.write(self.directory / "kubeconfig-controller-manager", url=self.url, ca=self.ca, user=user)
+        own = self.kubeconfig_of("system:kube-controller-manager", group="system:masters")
         return Process.serving(
             [
                 find("kube-controller-manager"),
                 f"--kubeconfig={own}",
-                f"--controllers={','.join(_CONTROLLERS)}",
+                f"--controllers={','.join(self._controllers)}",
                 "--leader-elect=false",
                 f"--service-account-private-key-file={self._api_server.service_account_key}",
                 f"--root-ca-file={self.ca}",

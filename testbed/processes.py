@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,12 +60,12 @@ class Process:
         self.name = Path(command[0]).name
         self.log = log
         self._log_start = log.stat().st_size if log.exists() else 0
-        bound = [sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid()), *map(str, command)]
+        command_bound = bound(command)
         with log.open("ab") as output:
             self._child = _starter.submit(
                 # Its own process group: Ctrl-C in a terminal reaches us alone, and we stop our children in order.
                 lambda: subprocess.Popen(
-                    bound,
+                    command_bound,
                     cwd=cwd,
                     env={**os.environ, **(environment or {})},
                     stdin=subprocess.DEVNULL,
@@ -158,6 +159,12 @@ class Process:
         tail = self.output().splitlines()[-_TAIL_LINES:]
         kind = PortTakenError if any("address already in use" in line.lower() for line in tail) else ProcessFailedError
         return kind("\n".join([f"{what}; the end of {self.log}:", *tail]))
+
+
+def bound(command: Sequence[str | Path]) -> list[str]:
+    """Return a command that dies with us, even by SIGKILL, as long as the thread lives that starts it."""
+    program = shutil.which(command[0]) or command[0]
+    return [sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid()), str(program), *map(str, command[1:])]
 
 
 def with_fresh_ports(start: Callable[[], T]) -> T:

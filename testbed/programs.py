@@ -11,6 +11,8 @@ HELM = Path(__file__).parent / "helm"
 """The Go module of Helm, which is built with later libraries of Kubernetes than the control plane."""
 KUBE_SCORE = Path(__file__).parent / "kube_score"
 """The Go module of kube-score, which needs earlier ones."""
+IMAGES = Path(__file__).parent / "images"
+"""The Go module of what runs in pods: CoreDNS needs other versions of the same libraries again."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ PROGRAMS = {
         Program("etcd", (3, 6, 0), package="go.etcd.io/etcd/server/v3"),
         _kubernetes("kube-apiserver", (1, 36, 0)),
         _kubernetes("kube-controller-manager", (1, 36, 0)),
+        _kubernetes("kube-scheduler", (1, 36, 0)),
+        _kubernetes("kubelet", (1, 36, 0)),
+        _kubernetes("kube-proxy", (1, 36, 0)),
         _kubernetes("kubectl", (1, 0, 0), ("version", "--client")),
         Program(
             "helm",
@@ -77,6 +82,9 @@ PROGRAMS = {
             module=KUBE_SCORE,
             version_variable="main.version",
         ),
+        Program("coredns", (1, 15, 0), ("-version",), "./coredns", module=IMAGES),
+        Program("pause", (1, 0, 0), package="./pause", module=IMAGES),
+        Program("probe", (1, 0, 0), package="./probe", module=IMAGES),
         Program("nats-server", (2, 15, 1)),
         Program("go", read_version(pinned("go")) or (0, 0, 0), ("version",)),
     )

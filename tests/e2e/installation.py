@@ -1,0 +1,86 @@
+"""What a platform engineer installs: the operator, NATS as the official chart renders our documented values."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from chart.objects import objects_of
+
+from testbed.apply import apply, apply_objects
+from testbed.binaries import find
+from testbed.node.archive import write_image
+from testbed.node.cluster import Cluster
+from testbed.node.operator_image import NAME as OPERATOR_IMAGE
+from testbed.user import Object, User
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = NAME = "iot-security-operator"
+NATS_IMAGE = "testbed.local/nats:2"
+_HEALTH = 8080
+
+
+def write_nats_image(archive: Path) -> Path:
+    """Write the archive of the image `NATS_IMAGE`."""
+    program = "/usr/local/bin/nats-server"
+    return write_image(archive, NATS_IMAGE, {program: find("nats-server")}, [program])
+
+
+def install_operator(cluster: Cluster) -> None:
+    """Install the operator, from its image, into a namespace that takes restricted pods alone."""
+    apply(cluster.api, [ROOT / "crds", ROOT / "manifests"])
+    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+    User(cluster.api, NAMESPACE).label_namespace(levels)
+    apply_objects(cluster.api, [_deployment()])
+
+
+def install_nats(cluster: Cluster, namespace: str) -> None:
+    """Install three NATS servers that include what the operator writes."""
+    page = (ROOT / "docs" / "nats-server.md").read_text()
+    found = re.search(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert found, "docs/nats-server.md has no values"
+    values = yaml.safe_load(found[1])
+    values["container"]["image"] = {"fullImageName": NATS_IMAGE}
+    apply_objects(cluster.api, objects_of(values, namespace))
+
+
+def hardened(name: str, image: str, **more: Any) -> Object:
+    """A container as Pod Security's level "restricted" wants it."""
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "Never",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **more,
+    }
+
+
+def _deployment() -> Object:
+    labels = {"app.kubernetes.io/name": NAME}
+    container = hardened(
+        "operator",
+        OPERATOR_IMAGE,
+        args=["run", "--liveness", f"http://0.0.0.0:{_HEALTH}/healthz"],
+        env=[{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        readinessProbe={"httpGet": {"path": "/healthz", "port": _HEALTH}, "periodSeconds": 1},
+    )
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"serviceAccountName": NAME, "containers": [container]},
+            },
+        },
+    }

@@ -1,0 +1,74 @@
+"""The quickstart on a node: from nothing to a Device that may log in, by an operator that may do little."""
+
+import pytest
+from e2e.conftest import Site
+from e2e.installation import NAME, hardened
+
+from testbed.api import RequestRefusedError
+from testbed.node.operator_image import NAME as IMAGE
+from testbed.node.pods import log_of, pods_of, reached
+from testbed.node.prepare import OPERATOR_IMAGE
+from testbed.user import condition_of
+
+
+def test_the_first_device_is_ready_within_a_minute_of_the_installation(site: Site, measured: dict[str, str]) -> None:
+    measured["installation to first Device Ready"] = f"{site.seconds:.1f} s"
+
+    assert site.seconds < 60
+
+
+def test_the_operators_container_takes_little_memory_without_devices(site: Site, measured: dict[str, str]) -> None:
+    megabytes = site.idle_bytes / 2**20
+    measured["operator's container at 0 Devices"] = f"{megabytes:.0f} MiB"
+
+    assert megabytes < 128
+
+
+def test_the_image_is_small(measured: dict[str, str]) -> None:
+    megabytes = OPERATOR_IMAGE.stat().st_size / 2**20
+    measured["operator's image, uncompressed, its base included"] = f"{megabytes:.0f} MiB"
+
+    assert megabytes < 300
+
+
+def test_three_servers_serve_the_hub(site: Site) -> None:
+    hub = site.user.wait_for("Hub", "plant", lambda found: len(found["status"].get("servers", ())) == 3, within=60)
+
+    assert condition_of(hub, "Ready")["status"] == "True"
+    assert len(pods_of(site.user, **{"app.kubernetes.io/name": "nats"})) == 3
+
+
+def test_nats_is_reached_by_the_name_that_the_hub_has(site: Site) -> None:
+    assert reached(site.user, "curious", "nats.iot.svc:4222") == {"nats.iot.svc:4222": "open"}
+
+
+def test_the_operator_runs_as_nobody_with_its_own_account(site: Site) -> None:
+    spec = pods_of(site.operator, **{"app.kubernetes.io/name": NAME})[0]["spec"]
+
+    assert spec["serviceAccountName"] == NAME
+    assert spec["containers"][0]["securityContext"]["runAsNonRoot"]
+
+
+def test_the_operator_says_nothing_of_refused_requests(site: Site) -> None:
+    pod = pods_of(site.operator, **{"app.kubernetes.io/name": NAME})[0]["metadata"]["name"]
+
+    assert "forbidden" not in log_of(site.operator, pod).lower()
+
+
+@pytest.mark.parametrize(
+    "loosened",
+    [
+        {"privileged": True, "allowPrivilegeEscalation": True},
+        {"allowPrivilegeEscalation": True},
+        {"runAsNonRoot": False},
+        {"capabilities": {}},
+        {"seccompProfile": {"type": "Unconfined"}},
+    ],
+    ids=lambda loosened: next(iter(loosened)),
+)
+def test_a_pod_that_may_more_is_refused_beside_the_operator(site: Site, loosened: dict[str, object]) -> None:
+    container = hardened("loose", IMAGE)
+    container["securityContext"] |= loosened
+
+    with pytest.raises(RequestRefusedError, match="violates PodSecurity"):
+        site.operator.create("Pod", "loose", spec={"containers": [container]})
