@@ -14,8 +14,9 @@ T = TypeVar("T")
 
 _OURS = "/apis/iotsec.dev/v1alpha1"
 _ROOTS = {
-    **dict.fromkeys(("Secret", "ConfigMap", "Pod", "Service"), "/api/v1"),
+    **dict.fromkeys(("Secret", "ConfigMap", "Pod", "Service", "ServiceAccount"), "/api/v1"),
     "NetworkPolicy": "/apis/networking.k8s.io/v1",
+    "Lease": "/apis/coordination.k8s.io/v1",
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet"), "/apis/apps/v1"),
 }
 _HELD = ("Hub", "TLSPolicy", "Device", "Module", "Client", "Secret")

@@ -13,11 +13,12 @@ from testbed.apply import apply
 from testbed.node.cluster import Cluster
 from testbed.node.kind import KindCluster
 from testbed.node.node import Node
-from testbed.node.pods import memory_of, pods_of, write_probe
+from testbed.node.pods import memory_of, write_probe
 from testbed.node.prepare import OPERATOR_IMAGE
 from testbed.user import User
 from testbed.waiting import wait_until
 
+REPLICAS = 2
 MEASURED = pytest.StashKey[dict[str, str]]()
 
 
@@ -58,6 +59,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{what}: {figure}")
 
 
+def leader_of(operator: User) -> str:
+    """The pod that works, by the Lease; empty while there is none."""
+    lease = operator.get("Lease", NAME) or {}
+    return str(lease.get("spec", {}).get("holderIdentity", ""))
+
+
 @pytest.fixture(scope="session")
 def measured(pytestconfig: pytest.Config) -> dict[str, str]:
     """What is told at the end of the run."""
@@ -87,10 +94,10 @@ def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Site:
     cluster.load(write_nats_image(tmp_path_factory.mktemp("images") / "nats.tar"))
     operator, user, watch = User(cluster.api, NAMESPACE), User(cluster.api, "iot"), Watch()
     with watch:
-        install_operator(cluster)
-        operator.wait_for("Deployment", NAME, lambda found: found["status"].get("readyReplicas") == 1, within=60)
-    pod = pods_of(operator, **{"app.kubernetes.io/name": NAME})[0]["metadata"]["name"]
-    idle_bytes = wait_until(lambda: memory_of(operator, pod), within=60, what="the node has looked at the operator")
+        install_operator(cluster, tmp_path_factory.mktemp("helm"))
+        operator.wait_for("Deployment", NAME, lambda found: found["status"].get("readyReplicas") == REPLICAS, within=60)
+    leader = wait_until(lambda: leader_of(operator), within=30, what="a replica leads")
+    idle_bytes = wait_until(lambda: memory_of(operator, leader), within=60, what="the node has looked at the operator")
     with watch:
         apply(cluster.api, [ROOT / "examples" / "quickstart"])
         install_nats(cluster, user.namespace)

@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from chart.helm import Helm
 from chart.objects import objects_of
 
-from testbed.apply import apply, apply_objects
+from testbed.apply import apply_objects
 from testbed.binaries import find
 from testbed.node.archive import write_image
 from testbed.node.cluster import Cluster
 from testbed.node.operator_image import NAME as OPERATOR_IMAGE
-from testbed.user import Object, User
+from testbed.user import Object
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = NAME = "iot-security-operator"
 NATS_IMAGE = "testbed.local/nats:2"
-_HEALTH = 8080
 
 
 def write_nats_image(archive: Path) -> Path:
@@ -26,12 +26,13 @@ def write_nats_image(archive: Path) -> Path:
     return write_image(archive, NATS_IMAGE, {program: find("nats-server")}, [program])
 
 
-def install_operator(cluster: Cluster) -> None:
-    """Install the operator, from its image, into a namespace that takes restricted pods alone."""
-    apply(cluster.api, [ROOT / "crds", ROOT / "manifests"])
+def install_operator(cluster: Cluster, home: Path) -> None:
+    """Install the operator with Helm, from its image, into a namespace that takes restricted pods alone."""
     levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
-    User(cluster.api, NAMESPACE).label_namespace(levels)
-    apply_objects(cluster.api, [_deployment()])
+    cluster.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": levels}})
+    repository, tag = OPERATOR_IMAGE.split(":")
+    image = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
+    Helm(home, cluster.kubeconfig).install({"image": image}, namespace=NAMESPACE)
 
 
 def install_nats(cluster: Cluster, namespace: str) -> None:
@@ -58,29 +59,4 @@ def hardened(name: str, image: str, **more: Any) -> Object:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **more,
-    }
-
-
-def _deployment() -> Object:
-    labels = {"app.kubernetes.io/name": NAME}
-    container = hardened(
-        "operator",
-        OPERATOR_IMAGE,
-        args=["run", "--liveness", f"http://0.0.0.0:{_HEALTH}/healthz"],
-        env=[{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
-        readinessProbe={"httpGet": {"path": "/healthz", "port": _HEALTH}, "periodSeconds": 1},
-    )
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "spec": {
-            "replicas": 1,
-            "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"serviceAccountName": NAME, "containers": [container]},
-            },
-        },
     }

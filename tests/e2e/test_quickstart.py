@@ -1,7 +1,7 @@
 """The quickstart on a node: from nothing to a Device that may log in, by an operator that may do little."""
 
 import pytest
-from e2e.conftest import Site
+from e2e.conftest import Site, leader_of
 from e2e.installation import NAME, hardened
 
 from testbed.api import RequestRefusedError
@@ -9,6 +9,7 @@ from testbed.node.operator_image import NAME as IMAGE
 from testbed.node.pods import log_of, pods_of, reached
 from testbed.node.prepare import OPERATOR_IMAGE
 from testbed.user import condition_of
+from testbed.waiting import wait_until
 
 
 def test_the_first_device_is_ready_within_a_minute_of_the_installation(site: Site, measured: dict[str, str]) -> None:
@@ -50,9 +51,19 @@ def test_the_operator_runs_as_nobody_with_its_own_account(site: Site) -> None:
 
 
 def test_the_operator_says_nothing_of_refused_requests(site: Site) -> None:
-    pod = pods_of(site.operator, **{"app.kubernetes.io/name": NAME})[0]["metadata"]["name"]
+    pods = pods_of(site.operator, **{"app.kubernetes.io/name": NAME})
 
-    assert "forbidden" not in log_of(site.operator, pod).lower()
+    assert not any("forbidden" in log_of(site.operator, pod["metadata"]["name"]).lower() for pod in pods)
+
+
+def test_when_the_replica_that_works_goes_the_other_goes_on(site: Site) -> None:
+    leader = leader_of(site.operator)
+
+    site.operator.delete("Pod", leader)
+
+    wait_until(lambda: leader_of(site.operator) not in ("", leader), within=30, what="another replica leads")
+    site.user.apply_device("weather-02")
+    site.user.wait_ready("Device", "weather-02")
 
 
 @pytest.mark.parametrize(
