@@ -28,11 +28,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Install what is missing before any test's clock runs: the first time on a machine that takes minutes."""
     fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     wanted = [name for fixture in fixtures & PROGRAMS_OF.keys() for name in PROGRAMS_OF[fixture]]
-    if wanted and not session.config.option.collectonly:
-        capture = session.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            for name in wanted:
-                find(name)
+    if session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        for name in wanted:
+            find(name)
+        if "judge" in fixtures:
+            Judge.compile_ahead()
 
 
 @pytest.fixture(scope="session")

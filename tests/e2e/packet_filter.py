@@ -14,6 +14,8 @@ from typing import Any
 
 from decide.network_evaluator import meets
 
+from testbed.api import Api
+
 Json = Mapping[str, Any]
 
 _CHAIN = "IOTSEC-POLICIES"
@@ -59,13 +61,27 @@ def commands(
     return made
 
 
+def policies_of(api: Api) -> list[Json]:
+    """All policies of a cluster; ports that they name, as containers do, are numbers."""
+    pods = api.request("GET", "/api/v1/pods")["items"]
+    ports = [port for pod in pods for container in pod["spec"]["containers"] for port in container.get("ports", ())]
+    numbers = {port["name"]: port["containerPort"] for port in ports if "name" in port}
+    found: list[Json] = api.request("GET", "/apis/networking.k8s.io/v1/networkpolicies")["items"]
+    for rule in (
+        rule for policy in found for field in ("ingress", "egress") for rule in policy["spec"].get(field) or ()
+    ):
+        for port in rule.get("ports") or ():
+            port["port"] = numbers.get(port["port"], port["port"])
+    return found
+
+
 @contextmanager
-def enforced(api: Any) -> Iterator[None]:
+def enforced(api: Api) -> Iterator[None]:
     """All policies of a cluster hold for the pods that run now, while the block runs."""
     pods = [pod for found in api.request("GET", "/api/v1/pods")["items"] if (pod := _running(found)) is not None]
     namespaces = api.request("GET", "/api/v1/namespaces")["items"]
     labels = {one["metadata"]["name"]: one["metadata"]["labels"] for one in namespaces}
-    made = commands(api.request("GET", "/apis/networking.k8s.io/v1/networkpolicies")["items"], pods, labels)
+    made = commands(policies_of(api), pods, labels)
     chains = [command[1] for command in made if command[0] == "--new-chain"]
     for command in made:
         _iptables(*command)

@@ -10,7 +10,7 @@ from decide.network_evaluator import Cluster as Evaluated
 from decide.network_evaluator import Outsider, Pod
 from e2e.conftest import Site
 from e2e.installation import NAME
-from e2e.packet_filter import enforced
+from e2e.packet_filter import enforced, policies_of
 from e2e.within import Network, beside_the_node, network_of
 
 from testbed.node.cluster import Cluster
@@ -85,7 +85,7 @@ def fenced(site: Site, cluster: Cluster) -> Iterator[Fenced]:
     addresses = {pod_of(pod): pod["status"]["podIP"] for pod in pods}
     policies = {
         (item["metadata"]["namespace"], item["metadata"]["name"]): {"ingress": [], "egress": [], **item["spec"]}
-        for item in api.request("GET", "/apis/networking.k8s.io/v1/networkpolicies")["items"]
+        for item in policies_of(api)
     }
     labels = {
         one["metadata"]["name"]: one["metadata"]["labels"] for one in api.request("GET", "/api/v1/namespaces")["items"]
