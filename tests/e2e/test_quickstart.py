@@ -47,7 +47,7 @@ def test_the_operator_runs_as_nobody_with_its_own_account(site: Site) -> None:
     spec = pods_of(site.operator, **{"app.kubernetes.io/name": NAME})[0]["spec"]
 
     assert spec["serviceAccountName"] == NAME
-    assert spec["containers"][0]["securityContext"]["runAsNonRoot"]
+    assert spec["securityContext"]["runAsNonRoot"]
 
 
 def test_the_operator_says_nothing_of_refused_requests(site: Site) -> None:
