@@ -213,7 +213,11 @@ def test_the_documented_way_out_lets_everything_go_without_an_operator(
     subprocess.run(
         ["/bin/bash", "-c", script],
         check=True,
-        env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "KUBECONFIG": str(cluster.plane.kubeconfig)},
+        env={
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "KUBECONFIG": str(cluster.plane.kubeconfig),
+        },
         timeout=60,
     )
 
