@@ -37,6 +37,12 @@ class Cluster:
     policies: Mapping[tuple[str, str], Json]
     namespaces: Mapping[str, Mapping[str, str]]
 
+    @classmethod
+    def of(cls, objects: Iterable[Json], namespaces: Mapping[str, Mapping[str, str]]) -> "Cluster":
+        """Of NetworkPolicies as the API server gives them: it leaves empty rules out."""
+        specs = {(one["metadata"]["namespace"], one["metadata"]["name"]): one["spec"] for one in objects}
+        return cls({place: {"ingress": [], "egress": [], **spec} for place, spec in specs.items()}, namespaces)
+
     def allows(self, source: Pod | Outsider, target: Pod | Outsider, port: int, protocol: str = "TCP") -> bool:
         """Whether `source` may open a connection to this port of `target`."""
         leaves = isinstance(source, Outsider) or self._passes(source, "Egress", target, port, protocol)

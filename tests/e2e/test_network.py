@@ -83,10 +83,6 @@ def fenced(site: Site, cluster: Cluster) -> Iterator[Fenced]:
         pods_of(site.operator, **{"app.kubernetes.io/name": NAME})[0],
     ]
     addresses = {pod_of(pod): pod["status"]["podIP"] for pod in pods}
-    policies = {
-        (item["metadata"]["namespace"], item["metadata"]["name"]): {"ingress": [], "egress": [], **item["spec"]}
-        for item in policies_of(api)
-    }
     labels = {
         one["metadata"]["name"]: one["metadata"]["labels"] for one in api.request("GET", "/api/v1/namespaces")["items"]
     }
@@ -96,7 +92,9 @@ def fenced(site: Site, cluster: Cluster) -> Iterator[Fenced]:
         enforced(api),
     ):
         networks: dict[Pod | Outsider, Network] = {pod: network_of(address) for pod, address in addresses.items()}
-        yield Fenced({**networks, DEVICE: device, STRANGER: stranger}, addresses, Evaluated(policies, labels))
+        yield Fenced(
+            {**networks, DEVICE: device, STRANGER: stranger}, addresses, Evaluated.of(policies_of(api), labels)
+        )
     user.delete("Module", "billing")
     user.patch("Hub", "plant", {"spec": {"network": None}})
 

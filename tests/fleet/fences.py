@@ -9,13 +9,9 @@ _OTHERS = ("monitoring", "kube-system", "control-room")
 
 def cluster(*users: User) -> Cluster:
     """What the policies in these users' namespaces allow."""
-    policies = {
-        (user.namespace, item["metadata"]["name"]): {"ingress": [], "egress": [], **item["spec"]}
-        for user in users
-        for item in user.all_of("NetworkPolicy")
-    }
+    policies = (item for user in users for item in user.all_of("NetworkPolicy"))
     names = (*(user.namespace for user in users), *_OTHERS)
-    return Cluster(policies, {name: {"kubernetes.io/metadata.name": name} for name in names})
+    return Cluster.of(policies, {name: {"kubernetes.io/metadata.name": name} for name in names})
 
 
 def wait_cluster(user: User, *policies: str) -> Cluster:

@@ -123,6 +123,8 @@ def plan_placement(sort: Sort, hub: str, wanted: Wanted, existing: Iterable[Fact
     ``existing`` are all of the sort, those of other Hubs too; what the Hub has and nobody wants goes.
     """
     there = {facts.place: facts for facts in existing}
+    distinct = {id(content): content for content in wanted.values()}  # one may be wanted in many places
+    digests = {of: hash_of(content) for of, content in distinct.items()}
     gone = tuple(f for f in there.values() if f.hub == hub and not f.deleting and f.place not in wanted)
     writes: list[Write] = []
     conflicts: dict[Place, str] = {}
@@ -130,7 +132,7 @@ def plan_placement(sort: Sort, hub: str, wanted: Wanted, existing: Iterable[Fact
         facts, content = there.get(place), wanted[place]
         if facts is not None and facts.hub != hub and facts.hub:
             conflicts[place] = f"{sort.kind} {'/'.join(place)} is that of Hub {facts.hub}: {sort.advice}"
-        elif facts is None or (not facts.deleting and (facts.suspect or facts.content != hash_of(content))):
+        elif facts is None or (not facts.deleting and (facts.suspect or facts.content != digests[id(content)])):
             writes.append(Write(sort, *place, hub, content, facts))
     return PlacementPlan(tuple(writes), gone, conflicts)
 

@@ -146,10 +146,10 @@ class Client:
                 return
             params["continue"] = metadata["continue"]
 
-    async def any(self, resource: Resource, namespace: str, *, selector: str) -> bool:
-        """Tell whether a namespace has any object with these labels."""
-        params = {"limit": "1", "labelSelector": selector}
-        page = await self._call("GET", resource.path(namespace), params=params, accept=METADATA_LIST)
+    async def any(self, selection: Selection) -> bool:
+        """Tell whether there is any such object."""
+        params = {"limit": "1"} | selection.parameters()
+        page = await self._call("GET", selection.path, params=params, accept=METADATA_LIST)
         return bool(page.get("items"))
 
     async def watch(

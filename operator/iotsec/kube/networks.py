@@ -16,7 +16,7 @@ from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.keys import Key
 from iotsec.kube.placements import Placements
 from iotsec.kube.queue import WorkQueue
-from iotsec.kube.resources import HUBS, MODULES, PODS
+from iotsec.kube.resources import HUBS, MODULES, PODS, Selection
 
 _LOOK_SECONDS = 600.0  # between two looks for the pods of a Module
 _MISSED_SECONDS = 10.0  # where it had none
@@ -47,7 +47,8 @@ class Networks:
         self._labels = labels
         self._hub_of: dict[Key, tuple[str, str]] = {}
         """The Hub of each Module that says something of its network."""
-        self._modules: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._modules: defaultdict[tuple[str, str], dict[Key, ModuleSpec]] = defaultdict(dict)
+        """Those Modules of each Hub; read when they change, for a Hub looks at them again and again."""
         self._seen: dict[Key, tuple[float, str, bool]] = {}
         """Whether each Module's selector took any pod, and until when that is believed; by the loop's clock."""
 
@@ -56,17 +57,16 @@ class Networks:
         if key.kind != MODULES.kind:
             return
         record = self._identities.get(key)
-        before, now = self._hub_of.get(key), None
+        before, now = self._hub_of.pop(key, None), None
+        if before is not None:
+            self._modules[before].pop(key, None)
         if record is not None and _NETWORK in record.spec:
-            now = record.hub
+            now = self._hub_of[key] = record.hub
+            identity = self._identities.identity(key)
+            if isinstance(identity, Identity) and isinstance(identity.spec, ModuleSpec):
+                self._modules[now][key] = identity.spec
         else:
             self._seen.pop(key, None)
-        if before is not None and before != now:
-            self._modules[before].discard(key)
-            del self._hub_of[key]
-        if now is not None:
-            self._modules[now].add(key)
-            self._hub_of[key] = now
         for hub in {place for place in (before, now) if place is not None}:
             self._queue.add(Key(HUBS.kind, *hub))
 
@@ -80,7 +80,8 @@ class Networks:
         if hub.spec is None or hub.view is None:
             return  # what is there stays until more is known
         place = hub.key.namespace, hub.key.name
-        modules = [one for key in self._modules.get(place, ()) if (one := self._module(key, hub.view)) is not None]
+        told_of = self._modules.get(place, {})
+        modules = [one for key in told_of if (one := self._module(key, told_of[key], hub.view)) is not None]
         plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels)
         conflicts = await self._policies.keep(hub.key, plan.policies)
         told = tuple(conflicts[at] for at in sorted(conflicts))
@@ -98,18 +99,17 @@ class Networks:
         now, selector = asyncio.get_running_loop().time(), selector_text(spec.network.pod_selector)
         due, looked_for, found = self._seen.get(key, (now, "", False))
         if due <= now or looked_for != selector:
-            found = await self._client.any(PODS, key.namespace, selector=selector)
+            found = await self._client.any(Selection(PODS, key.namespace, labels=selector))
             due = now + (_LOOK_SECONDS if found else _MISSED_SECONDS)
             self._seen[key] = due, selector, found
         self._queue.add_after(key, due - now)
         return found
 
-    def _module(self, key: Key, view: HubView) -> ConnectedModule | None:
+    def _module(self, key: Key, spec: ModuleSpec, view: HubView) -> ConnectedModule | None:
         """Return a Module that the Hub admits; one that is being deleted as if it were suspended."""
-        record, identity = self._identities.get(key), self._identities.identity(key)
-        if record is None or not isinstance(identity, Identity) or not isinstance(identity.spec, ModuleSpec):
+        record = self._identities.get(key)
+        if record is None or account_of(view, key.namespace, record.account, record.holds_account) is None:
             return None
-        if account_of(view, key.namespace, record.account, record.holds_account) is None:
-            return None
-        spec = identity.spec.model_copy(update={"suspended": True}) if record.deleting else identity.spec
+        if record.deleting:
+            spec = spec.model_copy(update={"suspended": True})
         return ConnectedModule(key.namespace, key.name, spec)
