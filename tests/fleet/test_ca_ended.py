@@ -1,10 +1,11 @@
-"""A CA of the user's that ended before anybody renewed it, and the way back."""
+"""A CA that ended before anybody renewed it, and the way back."""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificates
 from fleet.encrypted import EncryptedSite, client_context, encrypted_site
 from fleet.logins import off_the_loop
 from fleet.own_ca import SECRET, OwnCa, own_root
@@ -98,3 +99,30 @@ async def test_an_operator_that_was_restarted_since_needs_a_restart_of_the_serve
     await restart_the_server(ending, before)
 
     await everybody_is_back(ending, tmp_path)
+
+
+@pytest.mark.timeout(400)
+async def test_a_ca_of_the_operators_that_ended_while_it_was_away_is_replaced(
+    operator: Operator, user: User, tmp_path: Path
+) -> None:
+    """Nobody has to write another one, as with one of the user's."""
+    brief = {"issuer": {"selfSigned": {"duration": "60s"}}, "certificates": {"duration": "30s"}}
+    with encrypted_site(user, tmp_path, **MUTUAL, **brief) as site:
+        user.apply_device("pump")
+        user.wait_ready("Device", "pump")
+        operator.stop()
+        ended = site.bundle()
+        before = user.wait_secret("plant-server-tls")["tls.crt"]
+        await off_the_loop(wait_until, lambda: time.time() > end_of(ended), within=120, what="the CA's end")
+
+        user.apply_tls_policy("plant", **MUTUAL)
+        operator.start()
+        await restart_the_server(site, before)
+
+        await everybody_is_back(site, tmp_path)
+        assert ended not in site.bundle()
+
+
+def end_of(bundle: bytes) -> float:
+    """When the last CA of a bundle ends, in unix seconds."""
+    return max(one.not_valid_after_utc.timestamp() for one in load_pem_x509_certificates(bundle))

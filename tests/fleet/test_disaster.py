@@ -64,6 +64,9 @@ async def test_an_etcd_of_before_revives_nobody_and_new_signing_keys_end_whom_it
     assert await is_accepted(url, forgotten), "the cluster does not know of it, and NATS knows its signer"
     user.wait_ready("Device", "deleted-since")
     assert await is_refused(url, creds["deleted-since"]), "servers remember whom they refuse"
+    await wait_until_async(lambda: off_the_loop(changed, user, "deleted-since", creds["deleted-since"]))
+    await wait_accepted(url, user.creds("deleted-since"))
+    assert await is_refused(url, creds["deleted-since"])
     user.delete("Device", "deleted-since")
     user.wait_gone("Device", "deleted-since")
     assert await is_refused(url, creds["deleted-since"])
@@ -73,12 +76,12 @@ async def test_an_etcd_of_before_revives_nobody_and_new_signing_keys_end_whom_it
 
     await wait_refused(url, forgotten)
     await wait_refused(url, creds["kept"])
-    await wait_until_async(lambda: off_the_loop(changed, user, creds["kept"]))
+    await wait_until_async(lambda: off_the_loop(changed, user, "kept", creds["kept"]))
     await wait_accepted(url, user.creds("kept"))
 
 
-def changed(user: User, before: str) -> bool:
-    return user.creds("kept") != before
+def changed(user: User, name: str, before: str) -> bool:
+    return user.creds(name) != before
 
 
 async def test_keys_restored_into_another_cluster_are_those_of_a_hub_that_is_named_as_their_owner(
