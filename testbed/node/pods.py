@@ -1,6 +1,7 @@
 """Pods as a person with kubectl has them: run one, wait for it, read its log, see how much memory it takes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from testbed.api import RequestRefusedError
@@ -51,12 +52,18 @@ def reached(user: User, name: str, *targets: str) -> dict[str, str]:
     return {target: answer for target, _, answer in lines}
 
 
-def memory_of(user: User, pod: str) -> int:
-    """The bytes of memory that a pod's containers work with, as its node tells; 0 before it has looked."""
+def memory_of(user: User, pod: str, *, since: float = 0) -> int:
+    """The bytes of memory that a pod's containers work with, as its node tells; 0 before it has looked.
+
+    What it saw before `since`, in unix seconds, does not count.
+    """
     node = (user.get("Pod", pod) or {})["spec"]["nodeName"]
     summary = user.api.request("GET", f"/api/v1/nodes/{node}/proxy/stats/summary")
     found = (told for told in summary["pods"] if told["podRef"]["name"] == pod)
-    return sum(container["memory"].get("workingSetBytes", 0) for told in found for container in told["containers"])
+    seen = [container["memory"] for told in found for container in told["containers"]]
+    if any(datetime.fromisoformat(memory["time"]).timestamp() < since for memory in seen):
+        return 0
+    return sum(memory.get("workingSetBytes", 0) for memory in seen)
 
 
 def _has_account(user: User) -> bool:
