@@ -3,7 +3,7 @@
 import pytest
 from fleet.conftest import Site, new_namespace
 
-from testbed.clients import connect_as, is_refused
+from testbed.clients import connect_as, is_accepted, is_refused
 from testbed.control_plane import ControlPlane
 from testbed.operator import Operator
 from testbed.user import condition_of
@@ -136,6 +136,42 @@ async def test_devices_in_a_namespace_that_goes_are_cut_off_from_a_hub_that_stay
 
         async with connect_as(site.url, creds) as device:
             plane.api.request("DELETE", f"/api/v1/namespaces/{tenant.namespace}")
+            await device.wait_closed()
+        tenant.wait_namespace_gone(within=60)
+    assert await is_refused(site.url, creds)
+
+
+async def test_a_namespace_deleted_while_the_operator_is_down_goes_when_it_returns_and_nobody_is_let_in(
+    site: Site, operator: Operator, plane: ControlPlane
+) -> None:
+    creds = site.ready_devices(["weather-01"])["weather-01"]
+    operator.stop()
+    plane.api.request("DELETE", f"/api/v1/namespaces/{site.user.namespace}")
+    site.user.wait_for("Device", "weather-01", lambda it: "deletionTimestamp" in it["metadata"])
+    assert await is_accepted(site.url, creds), "nobody is there to cut it off"
+
+    operator.start()
+
+    site.user.wait_namespace_gone(within=60)
+    assert await is_refused(site.url, creds)
+
+
+async def test_a_tenants_namespace_deleted_while_the_operator_is_down_is_cut_off_when_it_returns(
+    site: Site, operator: Operator, plane: ControlPlane
+) -> None:
+    site.user.apply_hub("plant", [site.url], accounts=[{"name": "iot", "namespaces": {"from": "All"}}])
+    site.user.wait_ready("Hub", "plant")
+    hub = {"name": "plant", "namespace": site.user.namespace}
+    with new_namespace(plane) as tenant:
+        tenant.apply("Device", "weather-01", {"hubRef": hub})
+        tenant.wait_ready("Device", "weather-01")
+        creds = tenant.creds("weather-01")
+        operator.stop()
+        plane.api.request("DELETE", f"/api/v1/namespaces/{tenant.namespace}")
+        tenant.wait_for("Device", "weather-01", lambda it: "deletionTimestamp" in it["metadata"])
+
+        async with connect_as(site.url, creds) as device:
+            operator.start()
             await device.wait_closed()
         tenant.wait_namespace_gone(within=60)
     assert await is_refused(site.url, creds)
