@@ -73,6 +73,13 @@ def test_the_release_may_no_more_than_it_takes(job: Any) -> None:
     assert job["permissions"] == {"contents": "read", "packages": "write", "id-token": "write"}
 
 
+def test_the_release_runs_no_code_that_a_moved_tag_could_change(job: Any) -> None:
+    used = [step["uses"] for step in job["steps"] if "uses" in step]
+
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
+
+
 def test_the_policy_takes_what_the_release_workflow_signs_and_nothing_of_others(policy: Any) -> None:
     identity = policy["spec"]["authorities"][0]["keyless"]["identities"][0]
     signer = f"https://github.com/example/iot-security-operator/{WORKFLOW}@refs/tags/v1.2.3"
