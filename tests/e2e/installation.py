@@ -30,9 +30,17 @@ def install_operator(cluster: Cluster, home: Path) -> None:
     """Install the operator with Helm, from its image, into a namespace that takes restricted pods alone."""
     levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
     cluster.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": levels}})
+    Helm(home, cluster.kubeconfig).install(_values(), namespace=NAMESPACE)
+
+
+def upgrade_operator(cluster: Cluster, home: Path, **values: Any) -> None:
+    """Upgrade the release to other values."""
+    Helm(home, cluster.kubeconfig).upgrade(_values(**values), namespace=NAMESPACE)
+
+
+def _values(**more: Any) -> dict[str, Any]:
     repository, tag = OPERATOR_IMAGE.split(":")
-    image = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
-    Helm(home, cluster.kubeconfig).install({"image": image}, namespace=NAMESPACE)
+    return {"image": {"repository": repository, "tag": tag, "pullPolicy": "Never"}, **more}
 
 
 def install_nats(cluster: Cluster, namespace: str) -> None:
