@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from docs.blocks import PAGES, ROOT
 
-ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "operator" / "iotsec"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")])
 
 
 def anchors(page: Path) -> set[str]:
