@@ -22,7 +22,7 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 IN_IMAGES = ("probe", "nats-server")
 """What the images have inside that the end-to-end tests make themselves."""
 
-NODE = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pause", "helm", *IN_IMAGES)
+NODE = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pause", "helm", "kubectl", *IN_IMAGES)
 """What a node takes besides Debian's packages, with what is in its images."""
 
 

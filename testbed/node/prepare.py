@@ -21,7 +21,7 @@ def main() -> int:
     try:
         if not kind:
             packages.install([packages.RUNNING, packages.BUILDING])
-        for name in (*IN_IMAGES, "helm") if kind else NODE:
+        for name in (*IN_IMAGES, "helm", "kubectl") if kind else NODE:
             find(name)
         started = time.monotonic()
         (build_by_docker if kind else build_operator_image)(PROJECT, OPERATOR_IMAGE)

@@ -1,4 +1,4 @@
-"""The Helm values of `docs/nats-server.md`: nats-server runs by what the chart makes of them, TLS comes by the Secret.
+"""The Helm values of NATS on all pages: nats-server runs by what the chart makes of them, TLS comes by the Secret.
 
 The chart is applied as `rendering` tells it; it cannot be had from a package registry.
 """
@@ -16,6 +16,7 @@ import yaml
 from broker.one_account import Trust
 from broker.tls_secret import mounted, new_pairs, tls_config
 from chart.rendering import CONFIG_FOLDER, Json, config_of, merged, mounts_of, nats_conf
+from docs.blocks import ROOT, yaml_blocks
 
 from iotsec.nats.listener_rules import LISTENERS, ListenerSettings
 from iotsec.nats.tls_config import DEFAULT_MOUNT_PATH
@@ -25,7 +26,6 @@ from testbed.nats_server import ConfigRefusedError, validate
 from testbed.ports import Port
 from testbed.processes import Process
 
-PAGE = Path(__file__).parents[2] / "docs" / "nats-server.md"
 BLOCKS = {
     "websocket": "websocket",
     "mqtt": "mqtt",
@@ -35,16 +35,17 @@ BLOCKS = {
 }
 EVERYWHERE = {listener: ListenerSettings() for listener in LISTENERS}
 OFF: dict[str, ListenerSettings] = {}
+NOT_ENCRYPTED = {"jetstream.conf": b""}
+"""What the Hub's Secret says of what JetStream stores, before it is to be encrypted."""
 
 
 @pytest.fixture
 def values() -> Json:
-    """All that the page says to write, for every listener there is."""
-    found: Json = {}
-    for text in re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
-        block = yaml.safe_load(text)
-        if "spec" not in block:  # a manifest of ours
-            found = merged(found, block)
+    """All that the pages say to write, for every listener there is."""
+    found: Json = yaml.safe_load((ROOT / "examples" / "nats-values.yaml").read_text())
+    for block in yaml_blocks("nats-values"):
+        for values in block.documents:
+            found = merged(found, values)
     return found
 
 
@@ -112,7 +113,7 @@ class Pod:
 def test_a_server_runs_by_them(
     tmp_path: Path, authority: Authority, values: Json, listeners: dict[str, ListenerSettings]
 ) -> None:
-    secret = mounted(Trust(), tls_config(authority, new_pairs(authority), listeners))
+    secret = {**NOT_ENCRYPTED, **mounted(Trust(), tls_config(authority, new_pairs(authority), listeners))}
     pod = Pod(tmp_path / "pod", values, secret)
     validate(pod.config)
 
@@ -120,9 +121,9 @@ def test_a_server_runs_by_them(
         assert {listener for listener in LISTENERS if pod.speaks_tls(listener)} == set(listeners)
 
 
-@pytest.mark.parametrize("missing", ["server.conf", *(f"{name}.conf" for name in BLOCKS)])
+@pytest.mark.parametrize("missing", ["server.conf", *NOT_ENCRYPTED, *(f"{name}.conf" for name in BLOCKS)])
 def test_every_file_is_included(tmp_path: Path, authority: Authority, values: Json, missing: str) -> None:
-    secret = mounted(Trust(), tls_config(authority, {}, OFF))
+    secret = {**NOT_ENCRYPTED, **mounted(Trust(), tls_config(authority, {}, OFF))}
     del secret[missing]
 
     with pytest.raises(ConfigRefusedError, match=re.escape(missing)):

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from docs.blocks import PAGES, ROOT
 
-ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "operator" / "iotsec"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")])
 
 
 def anchors(page: Path) -> set[str]:
@@ -49,3 +48,11 @@ def test_every_example_has_a_row() -> None:
     folders = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
 
     assert folders == set(re.findall(r"^\| \[[\w-]+\]\(([\w-]+)\) \|", page, re.MULTILINE))
+
+
+def test_every_page_has_a_row_in_the_list_of_pages() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+    assert pages == set(
+        re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", (ROOT / "docs" / "README.md").read_text(), re.MULTILINE)
+    )

@@ -19,6 +19,7 @@ from testbed.user import User
 from testbed.waiting import wait_until
 
 REPLICAS = 2
+QUICKSTART = ROOT / "examples" / "quickstart"
 MEASURED = pytest.StashKey[dict[str, str]]()
 
 
@@ -89,7 +90,7 @@ def user(cluster: Cluster) -> User:
 
 @pytest.fixture(scope="session")
 def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Everything installed in the order of the manual; what is measured waits for images, not for their transport."""
+    """Installed in the order of `docs/quickstart.md`; what is measured waits for images, not for their transport."""
     cluster.load(OPERATOR_IMAGE)
     cluster.load(write_nats_image(tmp_path_factory.mktemp("images") / "nats.tar"))
     operator, user, watch = User(cluster.api, NAMESPACE), User(cluster.api, "iot"), Watch()
@@ -99,7 +100,8 @@ def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Site:
     leader = wait_until(lambda: leader_of(operator), within=30, what="a replica leads")
     idle_bytes = wait_until(lambda: memory_of(operator, leader), within=60, what="the node has looked at the operator")
     with watch:
-        apply(cluster.api, [ROOT / "examples" / "quickstart"])
+        apply(cluster.api, [QUICKSTART / "hub.yaml"])
         install_nats(cluster, user.namespace)
+        apply(cluster.api, [QUICKSTART / "device.yaml"])
         user.wait_ready("Device", "weather-01", within=120)
     return Site(operator, user, watch.seconds, idle_bytes)

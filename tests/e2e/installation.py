@@ -1,6 +1,5 @@
 """What a platform engineer installs: the operator, NATS as the official chart renders our documented values."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +44,7 @@ def _values(**more: Any) -> dict[str, Any]:
 
 def install_nats(cluster: Cluster, namespace: str) -> None:
     """Install three NATS servers that include what the operator writes."""
-    page = (ROOT / "docs" / "nats-server.md").read_text()
-    found = re.search(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert found, "docs/nats-server.md has no values"
-    values = yaml.safe_load(found[1])
+    values = yaml.safe_load((ROOT / "examples" / "nats-values.yaml").read_text())
     values["container"]["image"] = {"fullImageName": NATS_IMAGE}
     apply_objects(cluster.api, objects_of(values, namespace))
 
