@@ -7,7 +7,7 @@ import yaml
 from chart.helm import CHART, Helm, HelmRefusedError, Object, Rendered, Values
 
 from iotsec.api.crd import KINDS, crd
-from iotsec.install.rules import LEASE, NAMESPACED, cluster_rules
+from iotsec.install.rules import LEADER_EVENTS, LEASE, NAMESPACED, cluster_rules
 from iotsec.settings import from_environment
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -87,7 +87,7 @@ def test_for_some_namespaces_there_are_roles_and_nothing_in_the_whole_cluster(he
     assert not rendered.of("ClusterRole")
     assert not rendered.of("ClusterRoleBinding")
     assert roles["plant-a"] == roles["plant-b"] == [rule.to_object() for rule in NAMESPACED]
-    assert roles["iotsec"] == [rule.to_object() for rule in LEASE]
+    assert roles["iotsec"] == [rule.to_object() for rule in (*LEASE, LEADER_EVENTS)]
     assert rendered.environment["IOTSEC_NAMESPACES"] == "plant-a,plant-b"
 
 
