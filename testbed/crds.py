@@ -29,6 +29,13 @@ def cert_manager_crds() -> tuple[Path, ...]:
 
 
 @functools.cache
+def prometheus_operator_crds() -> tuple[Path, ...]:
+    """The files with the Prometheus Operator's ServiceMonitor and PodMonitor."""
+    folder = _locked("github.com/prometheus-operator/prometheus-operator") / "example" / "prometheus-operator-crd"
+    return tuple(folder / f"monitoring.coreos.com_{name}.yaml" for name in ("servicemonitors", "podmonitors"))
+
+
+@functools.cache
 def argo_cd_crds() -> tuple[Path, ...]:
     """The file with Argo CD's Application."""
     return (_locked("github.com/argoproj/argo-cd/v3") / "manifests" / "crds" / "application-crd.yaml",)

@@ -69,10 +69,12 @@ class Helm:
         self._home = home
         self._kubeconfig = kubeconfig
 
-    def render(self, values: Values | None = None, *arguments: str, namespace: str = "iotsec") -> Rendered:
+    def render(
+        self, values: Values | None = None, *arguments: str, name: str = RELEASE, namespace: str = "iotsec"
+    ) -> Rendered:
         """What would be installed; the image has a name unless `values` say otherwise."""
         text = self.run(
-            *("template", RELEASE, str(CHART), "--namespace", namespace, "--kube-version", "1.36.0"),
+            *("template", name, str(CHART), "--namespace", namespace, "--kube-version", "1.36.0"),
             *self._values(values),
             *arguments,
         )

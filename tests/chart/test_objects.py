@@ -7,7 +7,7 @@ import yaml
 from chart.helm import CHART, Helm, HelmRefusedError, Object, Rendered, Values
 
 from iotsec.api.crd import KINDS, crd
-from iotsec.install.rules import LEASE, NAMESPACED, cluster_rules
+from iotsec.install.rules import LEADER_EVENTS, LEASE, NAMESPACED, cluster_rules
 from iotsec.settings import from_environment
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -87,7 +87,7 @@ def test_for_some_namespaces_there_are_roles_and_nothing_in_the_whole_cluster(he
     assert not rendered.of("ClusterRole")
     assert not rendered.of("ClusterRoleBinding")
     assert roles["plant-a"] == roles["plant-b"] == [rule.to_object() for rule in NAMESPACED]
-    assert roles["iotsec"] == [rule.to_object() for rule in LEASE]
+    assert roles["iotsec"] == [rule.to_object() for rule in (*LEASE, LEADER_EVENTS)]
     assert rendered.environment["IOTSEC_NAMESPACES"] == "plant-a,plant-b"
 
 
@@ -107,6 +107,30 @@ def test_all_rights_are_bound_to_the_pods_account(helm: Helm, values: Values) ->
     assert bound.keys() == roles
     assert all(one == [{"kind": "ServiceAccount", "name": "worker", "namespace": "iotsec"}] for one in bound.values())
     assert rendered.pod["serviceAccountName"] == rendered.one("ServiceAccount")["metadata"]["name"] == "worker"
+
+
+@pytest.mark.parametrize(
+    ("release", "values"),
+    [
+        ("iot-security-operator", {}),
+        ("fleet", {}),
+        ("fleet", {"nameOverride": "guard"}),
+        ("fleet", {"fullnameOverride": "guard"}),
+        ("fleet", {"watchNamespaces": ["plant-a"]}),
+        ("a-name-as-long-as-helm-lets-a-release-have-one", {}),
+    ],
+)
+def test_the_right_to_a_lease_is_to_the_one_that_the_pods_take(helm: Helm, release: str, values: Values) -> None:
+    rendered = helm.render(values, name=release, namespace="elsewhere")
+    allowed = {
+        (role["metadata"]["namespace"], name)
+        for role in rendered.of("Role")
+        for rule in role["rules"]
+        if rule["resources"] == ["leases"]
+        for name in rule.get("resourceNames", ())
+    }
+
+    assert allowed == {tuple(rendered.environment["IOTSEC_LEASE"].split("/"))}
 
 
 def test_rights_can_be_left_to_others(helm: Helm) -> None:
@@ -310,6 +334,8 @@ def test_values_that_contradict_each_other_are_refused_with_what_to_write(
         ({"settings": {"listenAddress": "localhost"}}, "/settings/listenAddress"),
         ({"metrics": {"port": 80}}, "/metrics/port"),
         ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "/metrics/serviceMonitor/interval"),
+        ({"metrics": {"podMonitor": {"interval": "30s1m"}}}, "/metrics/podMonitor/interval"),
+        ({"metrics": {"podMonitor": {"interval": ""}}}, "/metrics/podMonitor/interval"),
         ({"revocation": {"servicePort": 70000}}, "/revocation/servicePort"),
         ({"probes": {"liveness": {"path": "/"}}}, "/probes/liveness"),
         ({"probes": {"readiness": {"periodSeconds": 0}}}, "/probes/readiness/periodSeconds"),

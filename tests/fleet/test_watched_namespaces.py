@@ -10,6 +10,7 @@ import pytest
 import yaml
 from fleet.conftest import ROOT, Site, bring_up
 
+from iotsec.install.rules import LEADER_EVENTS
 from iotsec.kube.access import find_access
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError
@@ -52,7 +53,7 @@ def roles_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPla
         of_objects = [rule for rule in rules("ClusterRole") if rule["resources"] != ["namespaces"]]
         for namespace in (IOT, LAB):
             allow(plane, namespace, of_objects)
-        allow(plane, OWN, rules("Role"))
+        allow(plane, OWN, [*rules("Role"), LEADER_EVENTS.to_object()])
         yield plane
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iotsec.install.rules import LEASE, USER_ROLES, cluster_rules
+from iotsec.install.rules import LEADER_EVENTS, LEASE, USER_ROLES, cluster_rules
 from testbed.control_plane import ControlPlane
 from testbed.operator import SERVICE_ACCOUNT
 from testbed.waiting import wait_until
@@ -13,7 +13,7 @@ from testbed.waiting import wait_until
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 OPERATOR = f"system:serviceaccount:{SERVICE_ACCOUNT.replace('/', ':')}"
 OWN = SERVICE_ACCOUNT.partition("/")[0]
-ALL_RULES = [*cluster_rules(), *LEASE, *(rule for role in USER_ROLES for rule in role.rules)]
+ALL_RULES = [*cluster_rules(), *LEASE, LEADER_EVENTS, *(rule for role in USER_ROLES for rule in role.rules)]
 IDENTITIES = {"devices", "modules", "clients"}
 KINDS = IDENTITIES | {"hubs", "tlspolicies"}
 
@@ -91,6 +91,8 @@ def test_nobody_sees_anything_of_another_namespace(control_plane: ControlPlane, 
     ("verb", "what", "where"),
     [
         ("delete", "iotsec.dev/devices", "default"),
+        ("update", "iotsec.dev/devices", "default"),
+        ("update", "iotsec.dev/devices/finalizers", "default"),
         ("create", "iotsec.dev/hubs", "default"),
         ("patch", "iotsec.dev/tlspolicies", "default"),
         ("create", "/pods", "default"),

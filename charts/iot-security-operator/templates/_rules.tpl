@@ -11,11 +11,7 @@
 # It reads how a Hub is encrypted.
 - apiGroups: [iotsec.dev]
   resources: [tlspolicies]
-  verbs: [get, list, watch]
-# An owner reference with controller: true may only be set by who may change the owner's finalizers.
-- apiGroups: [iotsec.dev]
-  resources: [hubs/finalizers, devices/finalizers, modules/finalizers, clients/finalizers]
-  verbs: [update]
+  verbs: [list, watch]
 # Credentials, keys and the servers' configuration are Secrets; it lists and watches its own, by their label.
 - apiGroups: [""]
   resources: [secrets]
@@ -47,7 +43,7 @@
 # An account may be open to namespaces by their labels.
 - apiGroups: [""]
   resources: [namespaces]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 {{- define "iot-security-operator.rules.namespace" -}}
 # It reads what is wanted, and writes the finalizer where it is missing.
@@ -61,11 +57,7 @@
 # It reads how a Hub is encrypted.
 - apiGroups: [iotsec.dev]
   resources: [tlspolicies]
-  verbs: [get, list, watch]
-# An owner reference with controller: true may only be set by who may change the owner's finalizers.
-- apiGroups: [iotsec.dev]
-  resources: [hubs/finalizers, devices/finalizers, modules/finalizers, clients/finalizers]
-  verbs: [update]
+  verbs: [list, watch]
 # Credentials, keys and the servers' configuration are Secrets; it lists and watches its own, by their label.
 - apiGroups: [""]
   resources: [secrets]
@@ -105,6 +97,8 @@
   resources: [leases]
   resourceNames: [{{ include "iot-security-operator.fullname" . }}]
   verbs: [get, list, watch, patch]
+{{- end }}
+{{- define "iot-security-operator.rules.leader-events" -}}
 # It tells there which replica works.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from iotsec.install.rules import LABELS, LEASE, NAMESPACED, USER_ROLES, Rule
+from iotsec.install.rules import LABELS, LEADER_EVENTS, LEASE, NAMESPACED, USER_ROLES, Rule
 
 _HEAD = """\
 # Rights
 
 Generated from `operator/iotsec/install/rules.py` by `python -m iotsec.api.generate`; do not edit. The manifests and
-the Helm chart have the same rules from there. No rule has a wildcard.
+the Helm chart have the same rules from there. No rule has a wildcard, and none gives more than is needed: in the tests
+the operator does all that it ever does, and without any single one of its rights a request of it is refused.
 
 """
 
@@ -23,6 +24,8 @@ def rights_page() -> str:
         "With `watchNamespaces` they are rules of a Role in each of them, and it has no right in the whole cluster.\n",
         "## The operator, in its own namespace\n",
         _table(LEASE),
+        "With `watchNamespaces` there is one more:\n",
+        _table((LEADER_EVENTS,)),
         "## Users\n",
         (
             "A RoleBinding to `view`, `edit` or `admin` of Kubernetes is all that users need. Kubernetes itself lets\n"

@@ -8,6 +8,7 @@ from iotsec.api.crd import KINDS
 from iotsec.api.meta import GROUP
 
 _READ = ("get", "list", "watch")
+_FOLLOW = ("list", "watch")
 _WRITE = ("create", "update", "patch", "delete", "deletecollection")
 
 _IDENTITIES = ("devices", "modules", "clients")
@@ -42,13 +43,7 @@ NAMESPACED: tuple[Rule, ...] = (
         ("patch",),
         "It tells in the status what is so.",
     ),
-    Rule(GROUP, ("tlspolicies",), _READ, "It reads how a Hub is encrypted."),
-    Rule(
-        GROUP,
-        tuple(f"{plural}/finalizers" for plural in _FINALIZED),
-        ("update",),
-        "An owner reference with controller: true may only be set by who may change the owner's finalizers.",
-    ),
+    Rule(GROUP, ("tlspolicies",), _FOLLOW, "It reads how a Hub is encrypted."),
     Rule(
         "",
         ("secrets",),
@@ -77,14 +72,14 @@ NAMESPACED: tuple[Rule, ...] = (
     Rule(
         "cert-manager.io",
         ("certificaterequests",),
-        ("list", "watch", "create", "delete"),
+        (*_FOLLOW, "create", "delete"),
         "Certificates of a Hub whose issuer is one of cert-manager; without cert-manager this means nothing.",
     ),
     Rule("events.k8s.io", ("events",), ("create",), "It tells as events what happened."),
 )
 """In each namespace whose objects it looks after."""
 
-LABELS = Rule("", ("namespaces",), _READ, "An account may be open to namespaces by their labels.")
+LABELS = Rule("", ("namespaces",), _FOLLOW, "An account may be open to namespaces by their labels.")
 """In the whole cluster, where it looks after all namespaces. No Role can let anybody watch a namespace's labels."""
 
 LEASE: tuple[Rule, ...] = (
@@ -101,9 +96,11 @@ LEASE: tuple[Rule, ...] = (
         "That one Lease, and no other.",
         names=("iot-security-operator",),
     ),
-    Rule("events.k8s.io", ("events",), ("create",), "It tells there which replica works."),
 )
 """In its own namespace."""
+
+LEADER_EVENTS = Rule("events.k8s.io", ("events",), ("create",), "It tells there which replica works.")
+"""In its own namespace, too, where it looks after some namespaces alone: elsewhere it may in all of them."""
 
 
 @dataclass(frozen=True, slots=True)

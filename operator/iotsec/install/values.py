@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_DURATION = "^([0-9]+(ms|s|m|h))+$"
+_DURATION = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"  # as Prometheus reads it, largest unit first
 
 Name = Annotated[str, Field(pattern=f"^{_LABEL}$", max_length=63)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -104,7 +104,7 @@ class Monitor(Values):
 
     enabled: bool = False
     """Create it; needs the Prometheus operator's CRDs."""
-    interval: Annotated[str, Field(pattern=_DURATION)] = "30s"
+    interval: Annotated[str, Field(pattern=_DURATION, min_length=1)] = "30s"
     """How often is scraped."""
     labels: Labels = {}
     """Labels by which your Prometheus finds it."""
