@@ -17,6 +17,7 @@ from iotsec.api.selectors import LabelSelector
 from iotsec.decide import names
 from iotsec.decide.admission import Labels, chosen_namespaces
 from iotsec.decide.placement import Content, Place, Sort
+from iotsec.decide.sparing import sparing
 
 POLICIES = Sort(
     api_version="networking.k8s.io/v1",
@@ -39,6 +40,7 @@ OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
 _CLUSTERS_OWN = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
+_NAMED = 5
 _INTERNAL = ("gateway", "leafnodes")
 _LISTENER_OF = {
     "STANDARD": "client",
@@ -104,21 +106,25 @@ def plan_network(
     nats = _Nats(network, network.nats.namespace or namespace)
     connected = sorted((m for m in modules if m.spec.network is not None), key=lambda m: (m.namespace, m.name))
     listeners = {(m.namespace, m.name): listeners_of(m.spec, spec) for m in connected}
-    policies: dict[Place, Content] = {
-        (module.namespace, module_policy_name(module.name)): _of_module(
-            module, nats, listeners[module.namespace, module.name]
-        )
-        for module in connected
-    }
+    kept = [(nats.namespace, nats.pods.pod_selector)]
+    if operator is not None:
+        kept.append((operator.namespace, OPERATOR_PODS))
+    policies: dict[Place, Content] = {}
+    nobodys: list[str] = []
+    for module in connected:
+        found = _of_module(module, nats, listeners[module.namespace, module.name], kept)
+        policies |= found
+        if not found:
+            nobodys.append(f"{module.namespace}/{module.name}")
     policies[nats.namespace, f"{name}-nats"] = _of_nats(nats, connected, listeners, operator)
     denied, spared = _denied(network, namespace, operator, labels)
     policies |= {(one, DEFAULT_DENY): policy({}, [], []) for one in denied}
-    return NetworkPlan(policies, (*_exposed(network), *spared, *_unreached(operator)))
+    return NetworkPlan(policies, (*_exposed(network), *spared, *_not_theirs(nobodys), *_unreached(operator)))
 
 
-def module_policy_name(module: str) -> str:
-    """Name of the NetworkPolicy of a Module."""
-    return f"{module}-module"
+def module_policy_name(module: str, number: int = 1) -> str:
+    """Name of a NetworkPolicy of a Module; it has more than one where several selectors say what one cannot."""
+    return f"{module}-module" if number == 1 else f"{module}-module-{number}"
 
 
 def policy(selector: Json, ingress: list[Json], egress: list[Json]) -> Content:
@@ -194,12 +200,23 @@ def _of_nats(
     return policy(_selector(nats.pods.pod_selector), ingress, egress)
 
 
-def _of_module(module: ConnectedModule, nats: _Nats, listeners: tuple[str, ...]) -> Content:
+def _of_module(
+    module: ConnectedModule, nats: _Nats, listeners: tuple[str, ...], kept: Iterable[tuple[str, LabelSelector]]
+) -> dict[Place, Content]:
+    """Return the policies of a Module; ``kept`` are pods that are no Module's, whatever it selects.
+
+    What any policy allows is allowed: by one for the pods of NATS, who may write a Module would open their monitoring.
+    """
     network = module.spec.network
     assert network is not None  # noqa: S101 - it was chosen by it
     to_nats = [{"to": [nats.peer], "ports": nats.ports(*listeners)}] if listeners else []
     egress = [*([nats.dns()] if network.dns else []), *to_nats, *(_egress(rule) for rule in network.egress)]
-    return policy(_selector(network.pod_selector), [_ingress(rule) for rule in network.ingress], egress)
+    ingress = [_ingress(rule) for rule in network.ingress]
+    selectors = sparing(network.pod_selector, (pods for namespace, pods in kept if namespace == module.namespace))
+    return {
+        (module.namespace, module_policy_name(module.name, number)): policy(_selector(selector), ingress, egress)
+        for number, selector in enumerate(selectors, 1)
+    }
 
 
 def _denied(
@@ -230,6 +247,14 @@ def _exposed(network: HubNetwork) -> tuple[str, ...]:
     return tuple(
         f"the {one} listener, which is for other servers, is open to every address: name theirs" for one in open_
     )
+
+
+def _not_theirs(modules: list[str]) -> tuple[str, ...]:
+    """Return whose selector takes nothing but pods that are no Module's."""
+    if not modules:
+        return ()
+    named = ", ".join(modules[:_NAMED]) + (f" and {len(modules) - _NAMED} more" if len(modules) > _NAMED else "")
+    return (f"the selector of Module {named} takes pods of NATS or of this operator alone, which are no Module's",)
 
 
 def _unreached(operator: OperatorPods | None) -> tuple[str, ...]:
