@@ -155,7 +155,11 @@ class NatsPods(Model):
 
     cel_rules = (Rule(f"!({_takes_all('self.podSelector')})", _EVERY_POD, path=".podSelector"),)
 
-    namespace: NamespaceName | None = Field(default=None, description="Namespace of its pods; the Hub's by default.")
+    namespace: NamespaceName | None = Field(
+        default=None,
+        description="Namespace of its pods; the Hub's by default. Another one has the label iotsec.dev/network, with "
+        "the name of the Hub's.",
+    )
     pod_selector: LabelSelector = Field(description="Its pods.")
     ports: NatsPorts = Field(default=NatsPorts(), description="Ports of its pods.")
     egress: Annotated[tuple[Egress, ...], Items(_RULES)] = Field(
@@ -199,7 +203,7 @@ class Dns(Model):
 
 
 class DefaultDeny(Namespaces):
-    """Namespaces in which nothing is reached, or reaches out, but what a NetworkPolicy allows."""
+    """Namespaces in which nothing is reached, or reaches out, but what a NetworkPolicy allows; others must let it."""
 
     cel_rules = (*Namespaces.cel_rules, Rule("!has(self.from) || self.from != 'All'", _EVERY_NAMESPACE, path=".from"))
 

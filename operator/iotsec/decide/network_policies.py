@@ -37,7 +37,7 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
 """The operator's own, whatever else they are labelled."""
 
-_CLUSTERS_OWN = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+_CLUSTERS_OWN = "kube-"  # reserved for it (Kubernetes, concepts/overview/working-with-objects/namespaces)
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
 _NAMED = 5
@@ -83,6 +83,8 @@ class NetworkPlan:
 
     policies: Mapping[Place, Content] = field(default_factory=dict)
     """What is in the spec of each."""
+    refused: Mapping[Place, str] = field(default_factory=dict)
+    """Which others are wanted, and why they may not be."""
     cautions: tuple[str, ...] = ()
     """What is done as asked, and should be looked at."""
 
@@ -98,7 +100,8 @@ def plan_network(
 ) -> NetworkPlan:
     """Return the policies of a Hub and its Modules; none while the Hub says nothing of the network.
 
-    ``operator`` is ``None`` where it runs outside of the cluster; ``labels`` are those of each namespace there is.
+    ``operator`` is ``None`` where it runs outside of the cluster; ``labels`` are those of each namespace there is. In
+    another namespace than the Hub's there are those of its Modules, and more only where that namespace says so.
     """
     network = spec.network
     if network is None:
@@ -116,10 +119,13 @@ def plan_network(
         policies |= found
         if not found:
             nobodys.append(f"{module.namespace}/{module.name}")
-    policies[nats.namespace, f"{name}-nats"] = _of_nats(nats, connected, listeners, operator)
+    at, refused = (nats.namespace, f"{name}-nats"), _refused(nats.namespace, namespace, labels)
+    if not refused:
+        policies[at] = _of_nats(nats, connected, listeners, operator)
     denied, spared = _denied(network, namespace, operator, labels)
     policies |= {(one, DEFAULT_DENY): policy({}, [], []) for one in denied}
-    return NetworkPlan(policies, (*_exposed(network), *spared, *_not_theirs(nobodys), *_unreached(operator)))
+    cautions = (*_exposed(network), *spared, *_not_theirs(nobodys), *_unreached(operator))
+    return NetworkPlan(policies, {at: f"NetworkPolicy {'/'.join(at)}: {refused}"} if refused else {}, cautions)
 
 
 def module_policy_name(module: str, number: int = 1) -> str:
@@ -229,14 +235,38 @@ def _denied(
     if asked.selector is not None and None in labels.values():
         return frozenset(), (_BY_UNKNOWN_LABELS,)
     chosen = chosen_namespaces(asked.from_, asked.selector, hub_namespace=hub_namespace, labels=labels)
-    spared = chosen & (_CLUSTERS_OWN | ({operator.namespace} if operator is not None else frozenset()))
-    if not spared:
-        return chosen, ()
-    told = (
-        f"defaultDeny leaves out {', '.join(sorted(spared))}: the cluster, or this operator, could not work there any "
-        "more; write a NetworkPolicy of your own if you want one"
-    )
-    return chosen - spared, (told,)
+    theirs = frozenset(one for one in chosen if _refused(one, hub_namespace, labels))
+    needed = {network.dns.namespace} | ({operator.namespace} if operator is not None else set())
+    spared = frozenset(one for one in chosen - theirs if one in needed or one.startswith(_CLUSTERS_OWN))
+    told: list[str] = []
+    if theirs:  # who they are is nobody's business here
+        told.append(f"defaultDeny takes {len(theirs)} namespaces that do not let it: {_consent('each', hub_namespace)}")
+    if spared:
+        told.append(
+            f"defaultDeny leaves out {', '.join(sorted(spared))}: the cluster, names, or this operator, could not work "
+            "there any more; write a NetworkPolicy of your own if you want one"
+        )
+    return chosen - theirs - spared, tuple(told)
+
+
+def _refused(namespace: str, hub_namespace: str, labels: Mapping[str, Labels]) -> str:
+    """Return why a Hub may not write policies into a namespace; empty where it may.
+
+    Who may write a Hub in one namespace could else close all others, or open what is closed there. Where labels cannot
+    be known, the namespaces are those that this operator was given, by somebody with rights in each.
+    """
+    if namespace == hub_namespace:
+        return ""
+    if namespace not in labels:
+        return f"there is no namespace {namespace} in which this operator works"
+    known = labels[namespace]
+    if known is None or known.get(names.NETWORK) == hub_namespace:
+        return ""
+    return f"namespace {namespace} does not let Hubs of {hub_namespace} write it: {_consent(namespace, hub_namespace)}"
+
+
+def _consent(namespace: str, hub_namespace: str) -> str:
+    return f"have {namespace} labelled {names.NETWORK}={hub_namespace}"
 
 
 def _exposed(network: HubNetwork) -> tuple[str, ...]:
