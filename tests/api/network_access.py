@@ -126,6 +126,12 @@ REFUSED: tuple[Refused, ...] = (
         "write podSelector, namespaceSelector or both, or ipBlock alone",
     ),
     Refused(
+        "an exception of the whole, which an API server takes in no NetworkPolicy",
+        reaching({"ipBlock": {"cidr": CIDR, "except": [CIDR]}}),
+        f"{_PEER}.ipBlock",
+        "what is excepted is no part of cidr",
+    ),
+    Refused(
         "an exception from somewhere else",
         reaching({"ipBlock": {"cidr": CIDR, "except": ["10.21.0.0/24"]}}),
         f"{_PEER}.ipBlock",

@@ -164,6 +164,23 @@ def test_operators_share_a_cluster_by_namespaces_and_never_one_of_them(cluster: 
     assert cluster.get(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{other}/roles/iot-security-operator")
 
 
+def test_an_operator_for_some_namespaces_is_refused_beside_one_for_all_and_the_other_way_round(
+    cluster: Cluster,
+) -> None:
+    mine = cluster.namespace()
+    alone = {"crds": {"enabled": False}, "rbac": {"userRoles": False}}
+    some = {"watchNamespaces": [mine], **alone}
+
+    cluster.helm.install()
+    with pytest.raises(HelmRefusedError, match="The whole cluster is looked after already by release"):
+        cluster.helm.install(some, name="second", namespace="elsewhere")
+
+    cluster.helm.uninstall()
+    cluster.helm.install(some, name="second", namespace="elsewhere")
+    with pytest.raises(HelmRefusedError, match=f'Namespace {mine} is looked after already by release "second"'):
+        cluster.helm.install(alone)
+
+
 def may(cluster: Cluster, verb: str, what: str, namespace: str) -> bool:
     group, resource = what.split("/")
     attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}

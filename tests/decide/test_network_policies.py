@@ -4,7 +4,7 @@ import ipaddress
 from typing import Any
 
 import pytest
-from decide.network_evaluator import Cluster, Outsider, Pod
+from decide.network_evaluator import Cluster, Outsider, Pod, meets
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +15,8 @@ from iotsec.decide.network_policies import DEFAULT_DENY, ConnectedModule, Networ
 NAMESPACES = ("iot", "nats", "apps", "other", "monitoring", "kube-system", "operator")
 LABELS = {name: {"kubernetes.io/metadata.name": name} for name in NAMESPACES}
 LABELS["apps"] |= {"iot": "yes"}
+for _theirs in ("nats", "apps"):
+    LABELS[_theirs] |= {"iotsec.dev/network": "iot"}
 
 NATS = Pod("nats", "nats")
 BILLING, ARCHIVE, STRANGER = Pod("apps", "billing"), Pod("apps", "archive"), Pod("apps", "stranger")
@@ -70,6 +72,13 @@ def planned(spec: HubSpec, *modules: ConnectedModule, operator: OperatorPods | N
 
 def cluster(spec: HubSpec, *modules: ConnectedModule) -> Cluster:
     return Cluster(planned(spec, *modules).policies, LABELS)
+
+
+EVERYWHERE = {"from": "Selector", "selector": {}}
+
+
+def closed_by(plan: NetworkPlan) -> set[str]:
+    return {namespace for namespace, name in plan.policies if name == DEFAULT_DENY}
 
 
 def reached_by(where: Cluster, source: Pod, *ports: int) -> set[tuple[Pod | Outsider, int]]:
@@ -175,6 +184,78 @@ def test_a_suspended_module_does_not_reach_nats() -> None:
     assert not any(where.allows(BILLING, NATS, port) for port in PORTS)
 
 
+OPEN: dict[str, Any] = {
+    "ingress": [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"namespaceSelector": {}}]}],
+    "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}],
+}
+SELECTORS: list[dict[str, Any]] = [
+    {"podSelector": {"matchLabels": {"app": "nats"}}},
+    {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "server"}}},
+    {"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["nats", "stranger"]}]}},
+    {"podSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["stranger"]}]}},
+    {"podSelector": {}, "allPods": True},
+]
+SERVER = Pod("nats", "nats", {"app.kubernetes.io/component": "server"})
+
+
+@pytest.mark.parametrize("pods", SELECTORS, ids=str)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"matchLabels": {"app": "nats"}},
+        {"matchLabels": {"app": "nats", "app.kubernetes.io/component": "server"}},
+        {"matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "Exists"}]},
+    ],
+    ids=str,
+)
+def test_a_module_beside_nats_opens_nothing_of_it_whatever_it_selects(
+    pods: dict[str, Any], labels: dict[str, Any]
+) -> None:
+    thief = module("thief", NATS, namespace="nats", network=OPEN | pods)
+
+    where = cluster(hub(NETWORK | {"nats": {"namespace": "nats", "podSelector": labels}}), thief)
+
+    for port in (ROUTES, MONITOR, METRICS, MQTT, GATEWAY, 22):
+        assert not where.allows(ELSEWHERE, SERVER, port)
+        assert not where.allows(STRANGER, SERVER, port)
+    assert not where.allows(SERVER, ELSEWHERE, 443)
+
+
+def test_a_module_beside_the_operator_opens_nothing_of_it() -> None:
+    thief = module("thief", OPERATOR, namespace="operator", network=OPEN | {"podSelector": {}, "allPods": True})
+
+    selectors = [spec["podSelector"] for (_, name), spec in planned(hub(), thief).policies.items() if "thief" in name]
+
+    assert not any(meets(selector, OPERATOR.labels) for selector in selectors)
+    assert any(meets(selector, {"app": "its own"}) for selector in selectors)
+
+
+def test_a_module_that_has_labels_in_common_with_nats_keeps_all_of_its_own_pods() -> None:
+    release = {"app.kubernetes.io/instance": "plant"}
+    servers = {"namespace": "nats", "podSelector": {"matchLabels": {"app": "nats", **release}}}
+    ingest = Pod("nats", "ingest", release)
+    selector = {"matchLabels": release}
+
+    plan = planned(
+        hub(NETWORK | {"nats": servers}), module("ingest", ingest, namespace="nats", network={"podSelector": selector})
+    )
+
+    where = Cluster(plan.policies, LABELS)
+    assert where.allows(ingest, Pod("nats", "nats", release), CLIENT)
+    assert not where.allows(ingest, ELSEWHERE, 443)
+    assert not where.allows(STRANGER, ingest, 80)
+    assert plan.cautions == ()
+
+
+def test_a_module_of_nothing_but_the_pods_of_nats_has_no_policy_and_that_is_told() -> None:
+    plan = planned(hub(), module("thief", NATS, namespace="nats"))
+
+    assert {name for _, name in plan.policies} == {"plant-nats", DEFAULT_DENY}
+    assert plan.cautions == (
+        "the selector of Module nats/thief takes pods of NATS or of this operator alone, which are no Module's",
+    )
+
+
 def test_a_module_that_goes_takes_its_policy_and_its_way_to_nats_along() -> None:
     with_it = planned(hub(), BILLS, module("archive", ARCHIVE)).policies
     without = planned(hub(), BILLS).policies
@@ -209,13 +290,50 @@ def test_networks_are_written_as_few_as_mean_the_same() -> None:
 
 
 def test_the_clusters_own_namespaces_and_the_operators_stay_open_and_that_is_told() -> None:
-    everywhere = {"from": "Selector", "selector": {}}
+    network = NETWORK | {"dns": {"namespace": "dns"}, "defaultDeny": EVERYWHERE}
+    clusters = ("kube-system", "kube-flannel", "dns", "operator")
+    labels = {name: {"iotsec.dev/network": "iot"} for name in ("iot", "apps", *clusters)}
 
-    plan = planned(hub(NETWORK | {"defaultDeny": everywhere}))
+    plan = plan_network("iot", "plant", hub(network), [], operator=HERE, labels=labels)
 
-    closed = {namespace for namespace, name in plan.policies if name == DEFAULT_DENY}
-    assert closed == set(NAMESPACES) - {"kube-system", "operator"}
-    assert "defaultDeny leaves out kube-system, operator" in plan.cautions[0]
+    assert closed_by(plan) == {"iot", "apps"}
+    assert "defaultDeny leaves out dns, kube-flannel, kube-system, operator" in plan.cautions[0]
+
+
+def test_a_hub_closes_no_namespace_that_does_not_let_it_and_says_how_many() -> None:
+    plan = planned(hub(NETWORK | {"defaultDeny": EVERYWHERE}))
+
+    assert closed_by(plan) == {"iot", "nats", "apps"}
+    assert plan.cautions == (
+        "defaultDeny takes 4 namespaces that do not let it: have each labelled iotsec.dev/network=iot",
+    )
+
+
+@pytest.mark.parametrize("label", [{}, {"iotsec.dev/network": "nats"}], ids=["unlabelled", "for others"])
+def test_a_hub_opens_no_pods_of_a_namespace_that_does_not_let_it(label: dict[str, str]) -> None:
+    everybody = [{"listener": "client", "cidrs": ["0.0.0.0/0"]}]
+    theirs = {"namespace": "victim", "podSelector": {"matchLabels": {"app": "vault"}}, "ports": {"client": 8200}}
+    labels = {**LABELS, "victim": label}
+
+    spec = hub({"nats": theirs, "outside": everybody})
+    plan = plan_network("iot", "plant", spec, [], operator=HERE, labels=labels)
+
+    assert plan.policies == {}
+    assert plan.refused["victim", "plant-nats"].endswith(
+        "namespace victim does not let Hubs of iot write it: have victim labelled iotsec.dev/network=iot"
+    )
+
+
+def test_nats_in_a_namespace_that_is_not_there_is_told() -> None:
+    spec = hub({"nats": AT | {"namespace": "gone"}})
+
+    assert "there is no namespace gone" in planned(spec).refused["gone", "plant-nats"]
+
+
+def test_an_operator_of_some_namespaces_may_write_in_each_for_a_hub_in_any() -> None:
+    plan = plan_network("iot", "plant", hub({"nats": AT}), [], operator=HERE, labels={"iot": None, "nats": None})
+
+    assert plan.policies.keys() == {("nats", "plant-nats")}
 
 
 def test_by_labels_that_nobody_may_look_at_nothing_is_closed_and_that_is_told() -> None:
@@ -245,10 +363,10 @@ def test_an_operator_that_runs_elsewhere_says_that_it_must_be_let_in() -> None:
 MODULES = st.lists(
     st.builds(
         lambda name, pod, types, suspended: module(
-            f"m{name}", pod, namespace=pod.namespace, connectionTypes=[types], suspended=suspended
+            f"m{name}", pod, namespace=pod.namespace, connectionTypes=[types], suspended=suspended, network=OPEN
         ),
         st.integers(0, 9),
-        st.sampled_from([BILLING, ARCHIVE, DATABASE, SHOP, PROMETHEUS]),
+        st.sampled_from([BILLING, ARCHIVE, DATABASE, SHOP, PROMETHEUS, NATS]),
         st.sampled_from(["STANDARD", "WEBSOCKET", "MQTT", "LEAFNODE", "LEAFNODE_WS", "IN_PROCESS"]),
         st.booleans(),
     ),

@@ -150,6 +150,7 @@ def test_a_second_hub_that_closes_the_same_namespace_is_told_and_takes_over_when
 
 @pytest.mark.usefixtures("operator")
 def test_policies_in_another_namespace_go_with_the_hub(user: User, server: NatsServer, stranger: User) -> None:
+    stranger.label_namespace({"iotsec.dev/network": user.namespace})
     bring_up(user, server, network={"nats": {**NATS, "namespace": stranger.namespace}})
     wait_written(user)
     assert [item["metadata"]["name"] for item in stranger.all_of("NetworkPolicy")] == ["plant-nats"]
@@ -160,10 +161,35 @@ def test_policies_in_another_namespace_go_with_the_hub(user: User, server: NatsS
     stranger.wait_gone("NetworkPolicy", "plant-nats")
 
 
+@pytest.mark.usefixtures("operator")
+def test_a_hub_writes_no_policy_into_a_namespace_before_that_lets_it_nor_after(
+    user: User, server: NatsServer, stranger: User
+) -> None:
+    theirs = {"podSelector": {"matchLabels": {"app": "vault"}}, "namespace": stranger.namespace}
+    network = {"nats": theirs, "outside": [{"listener": "client", "cidrs": ["0.0.0.0/0"]}]}
+    bring_up(user, server, network=network | {"defaultDeny": {"from": "Selector", "selector": {}}})
+
+    told = user.wait_for("Hub", "plant", lambda it: condition_of(it, "NetworkPoliciesWritten").get("status") == "False")
+    assert f"labelled iotsec.dev/network={user.namespace}" in condition_of(told, "NetworkPoliciesWritten")["message"]
+    assert stranger.all_of("NetworkPolicy") == []
+
+    stranger.label_namespace({"iotsec.dev/network": user.namespace})
+    wait_written(user)
+    assert {one["metadata"]["name"] for one in stranger.all_of("NetworkPolicy")} == {
+        "plant-nats",
+        "iotsec-default-deny",
+    }
+
+    stranger.label_namespace({"iotsec.dev/network": None})
+    for name in ("plant-nats", "iotsec-default-deny"):
+        stranger.wait_gone("NetworkPolicy", name)
+
+
 def test_a_namespace_that_went_while_nobody_looked_holds_nobody_up(
     operator: Operator, user: User, server: NatsServer, plane: ControlPlane
 ) -> None:
     with new_namespace(plane) as other:
+        other.label_namespace({"iotsec.dev/network": user.namespace})
         bring_up(user, server, network={"nats": {**NATS, "namespace": other.namespace}})
         wait_written(user)
         operator.stop()
@@ -172,7 +198,7 @@ def test_a_namespace_that_went_while_nobody_looked_holds_nobody_up(
     operator.start()
 
     told = user.wait_for("Hub", "plant", lambda it: condition_of(it, "NetworkPoliciesWritten").get("status") == "False")
-    assert "not found" in condition_of(told, "NetworkPoliciesWritten")["message"]
+    assert "there is no namespace" in condition_of(told, "NetworkPoliciesWritten")["message"]
     assert user.issue_device("weather-01")
 
 

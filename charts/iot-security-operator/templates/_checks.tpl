@@ -39,8 +39,17 @@
 {{- range $namespace := .Values.watchNamespaces -}}
 {{- include "iot-security-operator.foreign" (list $ (lookup $api "Role" $namespace $role) (printf "Namespace %s is looked after" $namespace) "Take it out of watchNamespaces here, or there") -}}
 {{- end -}}
-{{- else -}}
+{{- end -}}
+{{- /* Who makes nothing for the whole cluster may have no right to look there. */ -}}
+{{- if or (not .Values.watchNamespaces) .Values.crds.enabled .Values.rbac.userRoles (include "iot-security-operator.hasPolicy" .) -}}
 {{- include "iot-security-operator.foreign" (list $ (lookup $api "ClusterRole" "" $role) "The whole cluster is looked after" (printf "For one more operator, %s" $own)) -}}
+{{- end -}}
+{{- if not .Values.watchNamespaces -}}
+{{- range (lookup $api "Role" "" "").items -}}
+{{- if eq .metadata.name $role -}}
+{{- include "iot-security-operator.foreign" (list $ . (printf "Namespace %s is looked after" .metadata.namespace) (printf "For one more operator, %s" $own)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if .Values.rbac.userRoles -}}

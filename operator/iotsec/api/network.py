@@ -20,7 +20,7 @@ _RULES, _PEERS, _PORTS, _CIDRS = 8, 8, 16, 256  # what the rules of labels cost 
 
 _BACKWARDS = "endPort is the last of a range that begins with port: write one that is no smaller"
 _ONE_SORT = "write podSelector, namespaceSelector or both, or ipBlock alone"
-_NO_PART = "what is excepted is no part of cidr: write networks within it"
+_NO_PART = "what is excepted is no part of cidr: write networks within it, and smaller"
 _EVERY_POD = "the selector takes every pod: name the labels of the pods that are meant"
 _EVERY_NAMESPACE = "in every namespace, the cluster's own among them, nothing would work any more: choose by a selector"
 _EVERY_POD_SAID = f"{_EVERY_POD}, or set allPods to true where every pod of the namespace is"
@@ -55,7 +55,12 @@ class IpBlock(Model):
     """Addresses outside of the cluster."""
 
     cel_rules = (
-        Rule("!has(self.except) || self.except.all(e, cidr(self.cidr).containsCIDR(e))", _NO_PART, path=".except"),
+        Rule(
+            "!has(self.except) || self.except.all(e, cidr(self.cidr).containsCIDR(e) && "
+            "cidr(e).prefixLength() > cidr(self.cidr).prefixLength())",
+            _NO_PART,
+            path=".except",
+        ),
     )
 
     cidr: Network = Field(description="Network, such as 10.0.0.0/8.")
@@ -67,7 +72,7 @@ class IpBlock(Model):
     def _excepts_its_own(self) -> Self:
         whole = ipaddress.ip_network(self.cidr, strict=False)
         parts = (ipaddress.ip_network(part, strict=False) for part in self.except_)
-        if not all(part.version == whole.version and part.subnet_of(whole) for part in parts):  # type: ignore[arg-type]
+        if not all(part.version == whole.version and part != whole and part.subnet_of(whole) for part in parts):  # type: ignore[arg-type]
             raise ValueError(_NO_PART)
         return self
 
@@ -155,7 +160,11 @@ class NatsPods(Model):
 
     cel_rules = (Rule(f"!({_takes_all('self.podSelector')})", _EVERY_POD, path=".podSelector"),)
 
-    namespace: NamespaceName | None = Field(default=None, description="Namespace of its pods; the Hub's by default.")
+    namespace: NamespaceName | None = Field(
+        default=None,
+        description="Namespace of its pods; the Hub's by default. Another one has the label iotsec.dev/network, with "
+        "the name of the Hub's.",
+    )
     pod_selector: LabelSelector = Field(description="Its pods.")
     ports: NatsPorts = Field(default=NatsPorts(), description="Ports of its pods.")
     egress: Annotated[tuple[Egress, ...], Items(_RULES)] = Field(
@@ -199,7 +208,7 @@ class Dns(Model):
 
 
 class DefaultDeny(Namespaces):
-    """Namespaces in which nothing is reached, or reaches out, but what a NetworkPolicy allows."""
+    """Namespaces in which nothing is reached, or reaches out, but what a NetworkPolicy allows; others must let it."""
 
     cel_rules = (*Namespaces.cel_rules, Rule("!has(self.from) || self.from != 'All'", _EVERY_NAMESPACE, path=".from"))
 

@@ -19,6 +19,9 @@ REVOCATION_ADDRESS = f"{GROUP}/revocation-address"
 ROTATE_CA = f"{GROUP}/rotate-ca"
 """On a TLSPolicy: a token nobody heeded yet asks for another CA."""
 
+NETWORK = f"{GROUP}/network"
+"""On a namespace: the Hubs of which other namespace may write NetworkPolicies in it."""
+
 MANAGED_BY = ("app.kubernetes.io/managed-by", "iot-security-operator")
 FIELD_MANAGER = "iotsec"
 

@@ -17,6 +17,7 @@ from iotsec.api.selectors import LabelSelector
 from iotsec.decide import names
 from iotsec.decide.admission import Labels, chosen_namespaces
 from iotsec.decide.placement import Content, Place, Sort
+from iotsec.decide.sparing import sparing
 
 POLICIES = Sort(
     api_version="networking.k8s.io/v1",
@@ -36,9 +37,10 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
 """The operator's own, whatever else they are labelled."""
 
-_CLUSTERS_OWN = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+_CLUSTERS_OWN = "kube-"  # reserved for it (Kubernetes, concepts/overview/working-with-objects/namespaces)
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
+_NAMED = 5
 _INTERNAL = ("gateway", "leafnodes")
 _LISTENER_OF = {
     "STANDARD": "client",
@@ -81,6 +83,8 @@ class NetworkPlan:
 
     policies: Mapping[Place, Content] = field(default_factory=dict)
     """What is in the spec of each."""
+    refused: Mapping[Place, str] = field(default_factory=dict)
+    """Which others are wanted, and why they may not be."""
     cautions: tuple[str, ...] = ()
     """What is done as asked, and should be looked at."""
 
@@ -96,7 +100,8 @@ def plan_network(
 ) -> NetworkPlan:
     """Return the policies of a Hub and its Modules; none while the Hub says nothing of the network.
 
-    ``operator`` is ``None`` where it runs outside of the cluster; ``labels`` are those of each namespace there is.
+    ``operator`` is ``None`` where it runs outside of the cluster; ``labels`` are those of each namespace there is. In
+    another namespace than the Hub's there are those of its Modules, and more only where that namespace says so.
     """
     network = spec.network
     if network is None:
@@ -104,21 +109,28 @@ def plan_network(
     nats = _Nats(network, network.nats.namespace or namespace)
     connected = sorted((m for m in modules if m.spec.network is not None), key=lambda m: (m.namespace, m.name))
     listeners = {(m.namespace, m.name): listeners_of(m.spec, spec) for m in connected}
-    policies: dict[Place, Content] = {
-        (module.namespace, module_policy_name(module.name)): _of_module(
-            module, nats, listeners[module.namespace, module.name]
-        )
-        for module in connected
-    }
-    policies[nats.namespace, f"{name}-nats"] = _of_nats(nats, connected, listeners, operator)
+    kept = [(nats.namespace, nats.pods.pod_selector)]
+    if operator is not None:
+        kept.append((operator.namespace, OPERATOR_PODS))
+    policies: dict[Place, Content] = {}
+    nobodys: list[str] = []
+    for module in connected:
+        found = _of_module(module, nats, listeners[module.namespace, module.name], kept)
+        policies |= found
+        if not found:
+            nobodys.append(f"{module.namespace}/{module.name}")
+    at, refused = (nats.namespace, f"{name}-nats"), _refused(nats.namespace, namespace, labels)
+    if not refused:
+        policies[at] = _of_nats(nats, connected, listeners, operator)
     denied, spared = _denied(network, namespace, operator, labels)
     policies |= {(one, DEFAULT_DENY): policy({}, [], []) for one in denied}
-    return NetworkPlan(policies, (*_exposed(network), *spared, *_unreached(operator)))
+    cautions = (*_exposed(network), *spared, *_not_theirs(nobodys), *_unreached(operator))
+    return NetworkPlan(policies, {at: f"NetworkPolicy {'/'.join(at)}: {refused}"} if refused else {}, cautions)
 
 
-def module_policy_name(module: str) -> str:
-    """Name of the NetworkPolicy of a Module."""
-    return f"{module}-module"
+def module_policy_name(module: str, number: int = 1) -> str:
+    """Name of a NetworkPolicy of a Module; it has more than one where several selectors say what one cannot."""
+    return f"{module}-module" if number == 1 else f"{module}-module-{number}"
 
 
 def policy(selector: Json, ingress: list[Json], egress: list[Json]) -> Content:
@@ -194,12 +206,23 @@ def _of_nats(
     return policy(_selector(nats.pods.pod_selector), ingress, egress)
 
 
-def _of_module(module: ConnectedModule, nats: _Nats, listeners: tuple[str, ...]) -> Content:
+def _of_module(
+    module: ConnectedModule, nats: _Nats, listeners: tuple[str, ...], kept: Iterable[tuple[str, LabelSelector]]
+) -> dict[Place, Content]:
+    """Return the policies of a Module; ``kept`` are pods that are no Module's, whatever it selects.
+
+    What any policy allows is allowed: by one for the pods of NATS, who may write a Module would open their monitoring.
+    """
     network = module.spec.network
     assert network is not None  # noqa: S101 - it was chosen by it
     to_nats = [{"to": [nats.peer], "ports": nats.ports(*listeners)}] if listeners else []
     egress = [*([nats.dns()] if network.dns else []), *to_nats, *(_egress(rule) for rule in network.egress)]
-    return policy(_selector(network.pod_selector), [_ingress(rule) for rule in network.ingress], egress)
+    ingress = [_ingress(rule) for rule in network.ingress]
+    selectors = sparing(network.pod_selector, (pods for namespace, pods in kept if namespace == module.namespace))
+    return {
+        (module.namespace, module_policy_name(module.name, number)): policy(_selector(selector), ingress, egress)
+        for number, selector in enumerate(selectors, 1)
+    }
 
 
 def _denied(
@@ -212,14 +235,38 @@ def _denied(
     if asked.selector is not None and None in labels.values():
         return frozenset(), (_BY_UNKNOWN_LABELS,)
     chosen = chosen_namespaces(asked.from_, asked.selector, hub_namespace=hub_namespace, labels=labels)
-    spared = chosen & (_CLUSTERS_OWN | ({operator.namespace} if operator is not None else frozenset()))
-    if not spared:
-        return chosen, ()
-    told = (
-        f"defaultDeny leaves out {', '.join(sorted(spared))}: the cluster, or this operator, could not work there any "
-        "more; write a NetworkPolicy of your own if you want one"
-    )
-    return chosen - spared, (told,)
+    theirs = frozenset(one for one in chosen if _refused(one, hub_namespace, labels))
+    needed = {network.dns.namespace} | ({operator.namespace} if operator is not None else set())
+    spared = frozenset(one for one in chosen - theirs if one in needed or one.startswith(_CLUSTERS_OWN))
+    told: list[str] = []
+    if theirs:  # who they are is nobody's business here
+        told.append(f"defaultDeny takes {len(theirs)} namespaces that do not let it: {_consent('each', hub_namespace)}")
+    if spared:
+        told.append(
+            f"defaultDeny leaves out {', '.join(sorted(spared))}: the cluster, names, or this operator, could not work "
+            "there any more; write a NetworkPolicy of your own if you want one"
+        )
+    return chosen - theirs - spared, tuple(told)
+
+
+def _refused(namespace: str, hub_namespace: str, labels: Mapping[str, Labels]) -> str:
+    """Return why a Hub may not write policies into a namespace; empty where it may.
+
+    Who may write a Hub in one namespace could else close all others, or open what is closed there. Where labels cannot
+    be known, the namespaces are those that this operator was given, by somebody with rights in each.
+    """
+    if namespace == hub_namespace:
+        return ""
+    if namespace not in labels:
+        return f"there is no namespace {namespace} in which this operator works"
+    known = labels[namespace]
+    if known is None or known.get(names.NETWORK) == hub_namespace:
+        return ""
+    return f"namespace {namespace} does not let Hubs of {hub_namespace} write it: {_consent(namespace, hub_namespace)}"
+
+
+def _consent(namespace: str, hub_namespace: str) -> str:
+    return f"have {namespace} labelled {names.NETWORK}={hub_namespace}"
 
 
 def _exposed(network: HubNetwork) -> tuple[str, ...]:
@@ -230,6 +277,14 @@ def _exposed(network: HubNetwork) -> tuple[str, ...]:
     return tuple(
         f"the {one} listener, which is for other servers, is open to every address: name theirs" for one in open_
     )
+
+
+def _not_theirs(modules: list[str]) -> tuple[str, ...]:
+    """Return whose selector takes nothing but pods that are no Module's."""
+    if not modules:
+        return ()
+    named = ", ".join(modules[:_NAMED]) + (f" and {len(modules) - _NAMED} more" if len(modules) > _NAMED else "")
+    return (f"the selector of Module {named} takes pods of NATS or of this operator alone, which are no Module's",)
 
 
 def _unreached(operator: OperatorPods | None) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 _REQUEST_SECONDS = 20
 _WATCH_SECONDS = 300
 _TOKEN_SECONDS = 60.0
-_CONNECTIONS = 40
+_CONNECTIONS = 40  # for requests that end; each watch has one of its own
+_CONNECT_SECONDS = 5.0  # from asking whether something may be sent until it is: `docs/adr/0022-lease.md`
 _PAGE = 500
 _LINE_LIMIT = 2**22  # a watch event carries one object, and no object is larger than etcd's 1.5 MiB
 
@@ -54,19 +55,22 @@ class Client:
         self._agent = f"iotsec/{__version__}" + (f" ({instance})" if instance else "")
         self._seconds = seconds
         self._session: aiohttp.ClientSession
+        self._watches: aiohttp.ClientSession
         self._token: str | None = None
         self._token_read = float("-inf")
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._access.ssl_context()),
-            headers={"User-Agent": self._agent},
-            timeout=aiohttp.ClientTimeout(total=self._seconds),
-            read_bufsize=_LINE_LIMIT,
+        connecting = min(_CONNECT_SECONDS, self._seconds)
+        self._session = self._connections(
+            _CONNECTIONS, aiohttp.ClientTimeout(total=self._seconds, connect=connecting, sock_connect=connecting)
         )
+        # Bookmarks come every minute: silence for longer means a dead connection.
+        # A watch keeps its connection: some namespaces, with eight watches each, would leave none for requests.
+        self._watches = self._connections(0, aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=90))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._watches.close()
         await self._session.close()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
@@ -168,10 +172,7 @@ class Client:
             "timeoutSeconds": str(_WATCH_SECONDS),
         } | selection.parameters()
         headers = self._headers() | {"Accept": METADATA_ONLY if metadata_only else "application/json"}
-        # Bookmarks come every minute: silence for longer means a dead connection.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=90)
-        url = self._url(selection.path, params)
-        async with self._session.get(url, headers=headers, timeout=timeout) as response:
+        async with self._watches.get(self._url(selection.path, params), headers=headers) as response:
             if response.status != 200:  # noqa: PLR2004
                 raise api_error(response.status, await _status_of(response))
             async for line in response.content:
@@ -210,6 +211,15 @@ class Client:
                 return answer
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
             raise ApiError(0, "Unreachable", type(error).__name__) from None
+
+    def _connections(self, limit: int, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+        """Return connections to the API server, at most so many at once; 0 for any number."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self._access.ssl_context()),
+            headers={"User-Agent": self._agent},
+            timeout=timeout,
+            read_bufsize=_LINE_LIMIT,
+        )
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
         """Put a URL together as it goes over the wire: parsing and joining it would cost as much as signing a JWT."""

@@ -70,11 +70,12 @@ class HubRegistry:
             self._queue.add(key)
 
     def namespaces_changed(self) -> None:
-        """Take in that namespaces have other labels: a selector may match none now, or one at last."""
+        """Take in that namespaces have other labels: who was let in may be no more, or one at last."""
         for key, runtime in self._runtimes.items():
             of_bundle = runtime.tls.settings is not None and runtime.tls.settings.bundle is not None
             of_account = runtime.spec is not None and any(a.namespaces.selector for a in runtime.spec.accounts)
-            if of_bundle or of_account:
+            of_network = runtime.spec is not None and runtime.spec.network is not None
+            if of_bundle or of_account or of_network:
                 self._queue.add(key)
 
     def secret_changed(self, namespace: str, name: str) -> None:

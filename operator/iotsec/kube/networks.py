@@ -83,7 +83,7 @@ class Networks:
         told_of = self._modules.get(place, {})
         modules = [one for key in told_of if (one := self._module(key, told_of[key], hub.view)) is not None]
         plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels)
-        conflicts = await self._policies.keep(hub.key, plan.policies)
+        conflicts = {**await self._policies.keep(hub.key, plan.policies), **plan.refused}
         told = tuple(conflicts[at] for at in sorted(conflicts))
         hub.network = NetworkState(len(plan.policies), told, plan.cautions) if hub.spec.network is not None else None
 
