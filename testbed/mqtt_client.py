@@ -157,10 +157,17 @@ class MqttConnected:
 
 @asynccontextmanager
 async def connect_mqtt(
-    url: str, username: str, password: str, *, client_id: str = "", tls: ssl.SSLContext | None = None
+    url: str,
+    username: str,
+    password: str,
+    *,
+    client_id: str = "",
+    keep: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[MqttConnected]:
     """Log in at a `NatsServer.mqtt_url` or `mqtt_websocket_url`, with a client id that the server makes by default.
 
+    With `keep` the session of that client id goes on where it was, and goes on after it.
     With `tls` the url is a `mqtts_url` or `mqtt_wss_url`, of a server that the context verifies.
 
     Raises `LoginRefusedError` where the server refuses, and `OSError` where it does not answer or gives no reason.
@@ -169,6 +176,7 @@ async def connect_mqtt(
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id,
+        clean_session=not keep,
         transport="websockets" if place.scheme in ("ws", "wss") else "tcp",
         reconnect_on_failure=False,
     )

@@ -2,8 +2,10 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from chart.helm import Helm
 from gitops.judge import Judge
 from hypothesis import HealthCheck, settings
 from kubernetes import client, config
@@ -64,3 +66,9 @@ def namespace(admin: client.ApiClient) -> Iterator[str]:
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """Those whose verdict on an object GitOps tools go by."""
     return Judge.built(tmp_path_factory.mktemp("judge"))
+
+
+@pytest.fixture
+def helm(tmp_path: Path) -> Helm:
+    """Helm without a cluster."""
+    return Helm(tmp_path / "helm")

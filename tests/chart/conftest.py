@@ -1,4 +1,4 @@
-"""Helm for the chart's tests, and clusters."""
+"""Clusters on which the chart is installed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,6 @@ from chart.cluster import Cluster
 from chart.helm import Helm
 
 from testbed.control_plane import ControlPlane
-
-
-@pytest.fixture
-def helm(tmp_path: Path) -> Helm:
-    """Helm without a cluster."""
-    return Helm(tmp_path / "helm")
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 import os
 import re
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from chart.cluster import Cluster
 from chart.helm import CHART, RELEASE, Helm, HelmRefusedError, Object, Values
 
@@ -257,6 +259,18 @@ def test_documented_values_are_taken(judge: Cluster, file: Path) -> None:
     rendered = judge.helm.render({}, "--values", str(file), namespace=namespace)
 
     apply_objects(judge.plane.api, rendered.objects, dry_run=True)
+
+
+def test_what_the_notes_say_to_apply_is_taken(judge: Cluster) -> None:
+    namespace = judge.namespace()
+    judge.plane.apply(PAGE.parents[1] / "crds")
+
+    notes = judge.helm.install({"watchNamespaces": [namespace]}, "--dry-run=client", namespace=namespace)
+
+    (manifests,) = re.findall(r"kubectl apply -f - <<END\n(.*?)\n *END$", notes, re.MULTILINE | re.DOTALL)
+    things = list(yaml.safe_load_all(textwrap.dedent(manifests)))
+    assert [thing["kind"] for thing in things] == ["Hub", "Device"]
+    apply_objects(judge.plane.api, things, dry_run=True)
 
 
 @pytest.fixture

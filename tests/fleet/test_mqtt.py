@@ -177,6 +177,58 @@ class TestStolenPassword:
         assert not told
 
 
+class TestSession:
+    async def test_what_comes_over_mqtt_while_a_device_is_away_waits_for_it_and_what_comes_over_nats_does_not(
+        self, plant_with_storage: Site
+    ) -> None:
+        site, url = plant_with_storage, plant_with_storage.server.mqtt_url
+        site.ready_device("sleeper", connectionTypes=["MQTT"])
+        site.ready_device("pager", connectionTypes=["MQTT"], permissions={"publish": {"allow": ["sleeper.>"]}})
+        credentials = login(site, "sleeper")
+
+        async with connect_mqtt(url, *credentials, client_id="sleeper", keep=True) as device:
+            assert await device.may_subscribe("sleeper/#")
+        async with (
+            connect_as(site.url, KeyHolder(site.user).user_creds()) as service,
+            connect_mqtt(url, *login(site, "pager")) as pager,
+        ):
+            await service.client.publish("sleeper.set", b"by NATS")
+            await service.client.flush()
+            await pager.publish("sleeper/set", b"by MQTT")
+
+        async with connect_mqtt(url, *credentials, client_id="sleeper", keep=True) as device:
+            assert await device.next_message() == ("sleeper/set", b"by MQTT")
+
+    async def test_whoever_shows_its_client_id_takes_its_place(self, plant_with_storage: Site) -> None:
+        """As the pages warn: nothing but accounts keeps devices apart here."""
+        site = plant_with_storage
+        for name in ("impostor", "original"):
+            site.ready_device(name, connectionTypes=["MQTT"])
+
+        url = site.server.mqtt_url
+
+        async with (
+            connect_mqtt(url, *login(site, "original"), client_id="original") as device,
+            connect_mqtt(url, *login(site, "impostor"), client_id="original") as other,
+        ):
+            await device.wait_closed()
+            assert not await other.may_subscribe("original/#")
+
+    async def test_a_connection_ends_with_its_password_and_the_next_one_is_there_by_then(
+        self, plant_with_storage: Site
+    ) -> None:
+        site = plant_with_storage
+        short = {"jwt": {"duration": "14s", "renewBefore": "10s"}}
+        site.ready_device("brief", connectionTypes=["MQTT"], rotation=short)
+        first = login(site, "brief")
+
+        async with connect_mqtt(site.server.mqtt_url, *first) as device:
+            await device.wait_closed(within=20)
+
+        assert not await is_accepted_mqtt(site.server.mqtt_url, *first)
+        assert await is_accepted_mqtt(site.server.mqtt_url, *login(site, "brief"))
+
+
 class TestCutOff:
     async def test_a_deleted_device_is_cut_off_and_its_password_is_refused(self, plant_with_storage: Site) -> None:
         site = plant_with_storage
@@ -209,6 +261,13 @@ class TestCutOff:
 
 
 class TestSpec:
+    def test_a_device_that_is_not_let_in_yet_has_nothing_to_steal(self, plant_with_storage: Site) -> None:
+        plant_with_storage.user.apply_device("boxed", connectionTypes=["MQTT"], suspended=True)
+
+        plant_with_storage.user.wait_reason("Device", "boxed", "Suspended")
+
+        assert plant_with_storage.user.secret("boxed-device-creds") is None
+
     @pytest.mark.parametrize("types", [["STANDARD", "MQTT"], ["WEBSOCKET", "MQTT_WS"]])
     def test_mqtt_beside_another_connection_type_is_refused_at_admission(
         self, plant_with_storage: Site, types: list[str]
