@@ -39,7 +39,7 @@ OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
 _CLUSTERS_OWN = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
-_INTERNAL = ("gateway", "leafnodes")
+INTERNAL = ("gateway", "leafnodes")
 _LISTENER_OF = {
     "STANDARD": "client",
     "WEBSOCKET": "websocket",
@@ -224,9 +224,7 @@ def _denied(
 
 def _exposed(network: HubNetwork) -> tuple[str, ...]:
     """Return what is open to everybody and should not be."""
-    open_ = sorted(
-        o.listener for o in network.outside if o.listener in _INTERNAL and _EVERYBODY & set(_merged(o.cidrs))
-    )
+    open_ = sorted(o.listener for o in network.outside if o.listener in INTERNAL and _EVERYBODY & set(_merged(o.cidrs)))
     return tuple(
         f"the {one} listener, which is for other servers, is open to every address: name theirs" for one in open_
     )
