@@ -1,6 +1,7 @@
-"""Who writes to the API server in the tests of admission, and what is there before they do."""
+"""A namespace in which the API server goes by our admission policies, who writes there, and what is there before."""
 
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import Any
 
 from iotsec.decide.names import FINALIZER, MANAGED_BY
@@ -10,78 +11,100 @@ from testbed.control_plane import ControlPlane
 from testbed.user import Object, User
 from testbed.waiting import wait_until
 
-NATS = {"servers": ["nats://nats:4222"]}
 SPECS: dict[str, Object] = {
-    "Hub": {"nats": NATS},
+    "Hub": {"nats": {"servers": ["nats://nats:4222"]}},
     "TLSPolicy": {"hubRef": {"name": "plant"}, "issuer": {"selfSigned": {}}},
     **{kind: {"hubRef": {"name": "plant"}} for kind in ("Device", "Module", "Client")},
 }
-_OURS = "/apis/iotsec.dev/v1alpha1"
+KINDS = sorted(SPECS)
+CREDS = {"component": "credentials", "nats.creds": b"something secret"}
+"""A Secret of the operator's, as `Place.made` takes it."""
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
-def administrator(plane: ControlPlane, namespace: str) -> User:
-    """Somebody who may do everything."""
-    return User(plane.api.acting_as("dora", "system:masters"), namespace)
+@dataclass(frozen=True)
+class Place:
+    """One namespace of a control plane."""
 
+    plane: ControlPlane
+    namespace: str
 
-def operator(plane: ControlPlane, namespace: str) -> User:
-    """The operator's own ServiceAccount."""
-    return User(plane.api.acting_as(OPERATOR), namespace)
+    def administrator(self) -> User:
+        """Somebody who may do everything."""
+        return self.acting_as("dora", "system:masters")
 
+    def operator(self) -> User:
+        """The operator's own ServiceAccount."""
+        return self.acting_as(OPERATOR)
 
-def somebody_who_may(plane: ControlPlane, namespace: str, **role: Any) -> User:
-    """Somebody with a role in one namespace: one of the cluster's, or of these rules."""
-    name = "somebody"
-    if "rules" in role:
-        plane.api.request("POST", f"{_RBAC}/namespaces/{namespace}/roles", {"metadata": {"name": name}, **role})
-    reference = {"kind": "Role", "name": name} if "rules" in role else {"kind": "ClusterRole", "name": role["name"]}
-    binding = {
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", **reference},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}],
-    }
-    plane.api.request("POST", f"{_RBAC}/namespaces/{namespace}/rolebindings", binding)
-    return User(plane.api.acting_as(name), namespace)
+    def acting_as(self, user: str, *groups: str) -> User:
+        """Somebody who writes here."""
+        return User(self.plane.api.acting_as(user, *groups), self.namespace)
 
+    def bound_to(self, role: str) -> User:
+        """Somebody with a ClusterRole in this namespace."""
+        return self._bound({"kind": "ClusterRole", "name": role})
 
-def written(plane: ControlPlane, namespace: str, kind: str, name: str = "plant", **spec: Any) -> Object:
-    """An object that is there before the test begins."""
-    return User(plane.api, namespace).apply(kind, name, {**SPECS[kind], **spec})
+    def who_may(self, *rules: Object) -> User:
+        """Somebody with a role of these rules in this namespace."""
+        body = {"metadata": {"name": "somebody"}, "rules": rules}
+        self.plane.api.request("POST", f"{_RBAC}/namespaces/{self.namespace}/roles", body)
+        return self._bound({"kind": "Role", "name": "somebody"})
 
+    def _bound(self, role: Object) -> User:
+        name = "somebody"
+        binding = {
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", **role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}],
+        }
+        self.plane.api.request("POST", f"{_RBAC}/namespaces/{self.namespace}/rolebindings", binding)
+        return self.acting_as(name)
 
-def made(plane: ControlPlane, namespace: str, kind: str, name: str, **content: Any) -> Object:
-    """An object of the operator's, with its marks."""
-    labels = dict([MANAGED_BY]) | {"iotsec.dev/component": content.pop("component", "other")}
-    metadata = {"name": name, "labels": labels, "annotations": {"iotsec.dev/hub": f"{namespace}/plant"}}
-    if kind == "Secret":
-        metadata["finalizers"] = [FINALIZER]
-        content = {"data": {key: b64encode(value).decode() for key, value in content.items()}}
-    return User(plane.api, namespace).create(kind, name, **(content | {"metadata": metadata}))
+    def get(self, kind: str, name: str) -> Object | None:
+        """An object as it is."""
+        return User(self.plane.api, self.namespace).get(kind, name)
+
+    def written(self, kind: str, **spec: Any) -> Object:
+        """An object `plant` that is there before the test begins."""
+        return User(self.plane.api, self.namespace).apply(kind, "plant", {**SPECS[kind], **spec})
+
+    def made(self, kind: str, name: str, *, component: str, **content: Any) -> Object:
+        """An object of the operator's, with its marks; the content of a Secret is its entries."""
+        metadata: Object = {
+            "name": name,
+            "labels": dict([MANAGED_BY]) | {"iotsec.dev/component": component},
+            "annotations": {"iotsec.dev/hub": f"{self.namespace}/plant"},
+        }
+        if kind == "Secret":
+            metadata["finalizers"] = [FINALIZER]
+            content = {"data": {key: b64encode(value).decode() for key, value in content.items()}}
+        return User(self.plane.api, self.namespace).create(kind, name, **(content | {"metadata": metadata}))
 
 
 def wait_in_force(plane: ControlPlane) -> None:
-    """Wait until the API server goes by the first and the last of the policies; nothing is left of the question."""
-    user = administrator(plane, "default")
-    made(plane, "default", "NetworkPolicy", "last", spec={"podSelector": {}})
-    last = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies/last"
-    hub = {"metadata": {"name": "first", "annotations": {"iotsec.dev/nothing": "x"}}, "spec": {"nats": NATS}}
+    """Wait until the API server goes by the first and by the last of the policies."""
+    place = Place(plane, "default")
+    user = place.administrator()
+    place.made("NetworkPolicy", "last", component="network-policy", spec={"podSelector": {}})
+    annotations = {"iotsec.dev/nothing": "x"}
+    first = {
+        "apiVersion": "iotsec.dev/v1alpha1",
+        "kind": "Hub",
+        "metadata": {"name": "first", "annotations": annotations},
+        "spec": SPECS["Hub"],
+    }
 
     def refuses() -> bool:
         try:
-            user.api.request("POST", f"{_OURS}/namespaces/default/hubs?dryRun=All", with_kind("Hub", hub))
+            user.api.request("POST", "/apis/iotsec.dev/v1alpha1/namespaces/default/hubs?dryRun=All", first)
         except RequestRefusedError as error:
             return "iotsec-annotations" in str(error)
         return False
 
     def warns() -> bool:
-        user.api.request("DELETE", f"{last}?dryRun=All")
+        path = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies/last"
+        user.api.request("DELETE", f"{path}?dryRun=All")
         return user.api.warnings != []
 
     wait_until(lambda: refuses() and warns(), what="the policies are in force")
-    plane.api.request("DELETE", last)
-
-
-def with_kind(kind: str, body: Object) -> Object:
-    """An object of ours with what says so."""
-    return {"apiVersion": "iotsec.dev/v1alpha1", "kind": kind, **body}
