@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from install.admission import Place, wait_in_force
 
+from testbed.binaries import find
 from testbed.control_plane import ControlPlane
 from testbed.user import User
 
@@ -34,3 +35,8 @@ def place(policed: ControlPlane) -> Place:
 def dora(place: Place) -> User:
     """An administrator."""
     return place.administrator()
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    return find("kubectl")

@@ -1,13 +1,13 @@
 """What is done as asked, and warned of."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from install.admission import SPECS, Place
 
 from iotsec.decide.names import FINALIZER
-from testbed.binaries import find
 from testbed.user import User
 
 CAN_BE_HELD = ["Client", "Device", "Hub", "Module"]
@@ -39,13 +39,13 @@ def test_a_listener_that_may_be_as_open_is_not_warned_of(dora: User, listener: s
     assert dora.api.warnings == []
 
 
-def test_who_deletes_a_tls_policy_is_told_what_that_switches_off(place: Place, dora: User) -> None:
+def test_who_deletes_a_tls_policy_is_told_what_that_switches_off(place: Place, dora: User, kubectl: Path) -> None:
     """By the real kubectl, which shows it."""
     place.written("TLSPolicy")
 
     answer = subprocess.run(
         [
-            find("kubectl"),
+            kubectl,
             "--kubeconfig",
             place.plane.kubeconfig,
             "-n",
