@@ -3,14 +3,16 @@
 import contextlib
 import http.client
 import json
+import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from testbed.certificates import KeyPairFiles
 
 _TIMEOUT_SECONDS = 10
+_WARNING = re.compile(r'299 - "(.*)"')
 
 
 class RequestRefusedError(RuntimeError):
@@ -24,10 +26,18 @@ class RequestRefusedError(RuntimeError):
 class Api:
     """A client of one API server, as the owner of a client certificate."""
 
-    def __init__(self, port: int, *, ca: Path, client: KeyPairFiles) -> None:
-        self._port = port
+    def __init__(self, port: int, *, ca: Path, client: KeyPairFiles, acting_as: Sequence[str] = ()) -> None:
+        self.warnings: list[str] = []
+        """What the server warned of, in answer to all requests so far."""
+        self._port, self._ca, self._client = port, ca, client
+        names = ("Impersonate-User", *("Impersonate-Group" for _ in acting_as[1:]))
+        self._identity = tuple(zip(names, acting_as, strict=False))
         self._tls = ssl.create_default_context(cafile=ca)
         self._tls.load_cert_chain(client.certificate, client.key)
+
+    def acting_as(self, user: str, *groups: str) -> Self:
+        """A client who is somebody else to the server, as with `kubectl --as`; with warnings of its own."""
+        return type(self)(self._port, ca=self._ca, client=self._client, acting_as=(user, *groups))
 
     def request(
         self, method: str, path: str, body: object = None, *, content_type: str = "application/json"
@@ -64,9 +74,14 @@ class Api:
     ) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=timeout, context=self._tls)
         with contextlib.closing(connection):
-            headers = {"User-Agent": "testbed", "Content-Type": content_type}
-            connection.request(method, path, body, headers)
+            connection.putrequest(method, path)
+            for name, value in (("User-Agent", "testbed"), ("Content-Type", content_type), *self._identity):
+                connection.putheader(name, value)
+            content = (body or "").encode()
+            connection.putheader("Content-Length", str(len(content)))
+            connection.endheaders(content)
             response = connection.getresponse()
+            self.warnings += _WARNING.findall("\n".join(response.headers.get_all("Warning", [])))
             if response.status >= http.HTTPStatus.BAD_REQUEST:
                 text = response.read().decode(errors="replace")
                 raise RequestRefusedError(response.status, f"{method} {path}: {text[:2000]}")

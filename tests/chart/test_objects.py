@@ -7,11 +7,14 @@ import yaml
 from chart.helm import CHART, Helm, HelmRefusedError, Object, Rendered, Values
 
 from iotsec.api.crd import KINDS, crd
+from iotsec.install.admission.policy import OPERATOR
 from iotsec.install.rules import LEADER_EVENTS, LEASE, NAMESPACED, cluster_rules
 from iotsec.settings import from_environment
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-POLICY = ("--api-versions", "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy")
+POLICIES = {"finalizerPolicy": "MutatingAdmissionPolicy", "admissionPolicies": "ValidatingAdmissionPolicy"}
+"""The kind of the policies that a value is about."""
+MANIFESTS = CHART.parents[1] / "manifests"
 
 
 def rules(things: list[Object]) -> list[Object]:
@@ -251,26 +254,61 @@ def test_prometheus_is_told_where_asked_for(helm: Helm, kind: str) -> None:
     assert not {"ServiceMonitor", "PodMonitor"} & {found for found, _ in rendered.names} - {kind}
 
 
+@pytest.mark.parametrize("setting", POLICIES)
 @pytest.mark.parametrize(
-    ("value", "arguments", "there"),
-    [("auto", (), 0), ("auto", POLICY, 1), ("always", (), 1), ("never", POLICY, 0)],
+    ("value", "known", "there"),
+    [("auto", False, False), ("auto", True, True), ("always", False, True), ("never", True, False)],
 )
-def test_the_finalizer_policy_is_there_where_the_cluster_knows_it(
-    helm: Helm, value: str, arguments: tuple[str, ...], there: int
+def test_policies_are_there_where_the_cluster_knows_their_kind(
+    helm: Helm, setting: str, value: str, *, known: bool, there: bool
 ) -> None:
-    rendered = helm.render({"finalizerPolicy": value}, *arguments)
+    kind = POLICIES[setting]
+    arguments = ("--api-versions", f"admissionregistration.k8s.io/v1/{kind}") if known else ()
 
-    assert len(rendered.of("MutatingAdmissionPolicy")) == len(rendered.of("MutatingAdmissionPolicyBinding")) == there
+    rendered = helm.render({setting: value}, *arguments)
+
+    assert bool(rendered.of(kind)) == bool(rendered.of(f"{kind}Binding")) == there
 
 
-def test_objects_that_nobody_looks_after_get_no_finalizer(helm: Helm) -> None:
-    """They could not be deleted any more."""
-    rendered = helm.render({"finalizerPolicy": "always", "watchNamespaces": ["plant-a"]})
-    policy = rendered.one("MutatingAdmissionPolicy")
+@pytest.mark.parametrize("setting", POLICIES)
+def test_policies_look_at_nothing_that_nobody_looks_after(helm: Helm, setting: str) -> None:
+    """What has a finalizer there, for instance, could not be deleted any more."""
+    rendered = helm.render({setting: "always", "watchNamespaces": ["plant-a"]})
+    found = rendered.of(POLICIES[setting])
 
-    (expression,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
-    assert expression == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["plant-a"]}
-    assert rendered.one("MutatingAdmissionPolicyBinding")["spec"]["policyName"] == policy["metadata"]["name"]
+    chosen = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["plant-a"]}
+    selectors = [policy["spec"]["matchConstraints"]["namespaceSelector"] for policy in found]
+    assert selectors == [{"matchExpressions": [chosen]}] * len(found)
+    bound = [binding["spec"]["policyName"] for binding in rendered.of(f"{POLICIES[setting]}Binding")]
+    assert bound == [policy["metadata"]["name"] for policy in found]
+
+
+def test_releases_for_some_namespaces_have_policies_of_their_own(helm: Helm) -> None:
+    def names(namespace: str) -> set[str]:
+        rendered = helm.render({"admissionPolicies": "always", "watchNamespaces": ["plant-a"]}, namespace=namespace)
+        return {policy["metadata"]["name"] for policy in rendered.of("ValidatingAdmissionPolicy")}
+
+    assert names("one")
+    assert not names("one") & names("other")
+
+
+@pytest.mark.parametrize(
+    ("values", "account"),
+    [({}, "edge:iot-security-operator"), ({"serviceAccount": {"create": False, "name": "mine"}}, "edge:mine")],
+    ids=["its own", "another"],
+)
+def test_the_policies_are_those_of_the_manifests_with_the_name_of_the_operator(
+    helm: Helm, values: Values, account: str
+) -> None:
+    rendered = helm.render({"admissionPolicies": "always", **values}, namespace="edge")
+
+    text = (MANIFESTS / "admission.yaml").read_text()
+    ours = text.replace(OPERATOR, f"system:serviceaccount:{account}")
+    assert account not in text
+    expected = [(thing["metadata"]["name"], thing["spec"]) for thing in yaml.safe_load_all(ours)]
+    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    found = [(thing["metadata"]["name"], thing["spec"]) for thing in rendered.objects if thing["kind"] in kinds]
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
 
 
 def test_an_id_can_be_left_to_the_cluster(helm: Helm) -> None:
@@ -347,6 +385,7 @@ def test_values_that_contradict_each_other_are_refused_with_what_to_write(
         ({"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}}, "/networkPolicy/apiServer/cidrs/0"),
         ({"networkPolicy": {"nats": {"ports": [0]}}}, "/networkPolicy/nats/ports/0"),
         ({"finalizerPolicy": "sometimes"}, "/finalizerPolicy"),
+        ({"admissionPolicies": True}, "/admissionPolicies"),
         ({"topologySpread": {"whenUnsatisfiable": "Panic"}}, "/topologySpread/whenUnsatisfiable"),
         ({"commonLabels": {"a": 1}}, "/commonLabels/a"),
         ({"terminationGracePeriodSeconds": 0}, "/terminationGracePeriodSeconds"),

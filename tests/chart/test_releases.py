@@ -25,6 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "install.md"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 EVERYTHING: Values = {
     "finalizerPolicy": "always",
+    "admissionPolicies": "always",
     "replicas": 1,
     "revocation": {"enabled": True},
     "priorityClassName": "system-cluster-critical",
@@ -65,7 +66,8 @@ def test_the_api_server_takes_what_prometheus_is_told(judge: Cluster, monitor: s
 
 def test_the_api_server_takes_every_object_for_some_namespaces(judge: Cluster) -> None:
     own, one, other = (judge.namespace() for _ in range(3))
-    rendered = judge.helm.render({"watchNamespaces": [one, other], "finalizerPolicy": "always"}, namespace=own)
+    values = {"watchNamespaces": [one, other], **dict.fromkeys(("finalizerPolicy", "admissionPolicies"), "always")}
+    rendered = judge.helm.render(values, namespace=own)
 
     apply_objects(judge.plane.api, rendered.objects, dry_run=True)
 
@@ -224,6 +226,39 @@ def test_only_what_is_looked_after_is_given_a_finalizer(cluster: Cluster) -> Non
 
     wait_until(lambda: created_device(cluster, mine) == [FINALIZER])
     assert created_device(cluster, theirs) is None
+
+
+def status_refusal(cluster: Cluster, namespace: str, account: str) -> str:
+    """Why an account may not write the status of a Device; nothing where it may."""
+    path = f"/apis/iotsec.dev/v1alpha1/namespaces/{namespace}/devices/weather-01/status?dryRun=All"
+    api = cluster.plane.api.acting_as(f"system:serviceaccount:{account}")
+    try:
+        api.request("PATCH", path, {}, content_type="application/merge-patch+json")
+    except RequestRefusedError as error:
+        return str(error)
+    return ""
+
+
+def test_the_operator_of_the_release_and_no_other_writes_statuses_where_it_works(cluster: Cluster) -> None:
+    mine, theirs = cluster.namespace(), cluster.namespace()
+    cluster.helm.install({"watchNamespaces": [mine]}, namespace="edge")
+    cluster.helm.install(
+        {"watchNamespaces": [theirs], "crds": {"enabled": False}, "rbac": {"userRoles": False}},
+        name="other",
+        namespace="edge",
+    )
+    for namespace in (mine, theirs):
+        cluster.device(namespace)
+    another = "edge:another"
+    for namespace in (mine, theirs):
+        subject = {"kind": "ServiceAccount", "namespace": "edge", "name": "another"}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "iot-security-operator"}
+        body = {"metadata": {"name": "another"}, "roleRef": role, "subjects": [subject]}
+        cluster.create(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", body)
+
+    for namespace, own in ((mine, RELEASE), (theirs, f"other-{RELEASE}")):
+        wait_until(lambda n=namespace: "written by the operator alone" in status_refusal(cluster, n, another))
+        wait_until(lambda n=namespace, a=own: status_refusal(cluster, n, f"edge:{a}") == "")
 
 
 def test_the_documented_way_out_lets_everything_go_without_an_operator(

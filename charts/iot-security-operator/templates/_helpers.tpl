@@ -52,20 +52,26 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
-{{- /* Not empty where the finalizer policy belongs to the release. */}}
-{{- define "iot-security-operator.hasPolicy" -}}
-{{- $there := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" -}}
-{{- if or (eq .Values.finalizerPolicy "always") (and $there (eq .Values.finalizerPolicy "auto")) -}}
+{{- define "iot-security-operator.username" -}}
+{{- printf "system:serviceaccount:%s:%s" .Release.Namespace (include "iot-security-operator.serviceAccountName" .) }}
+{{- end }}
+
+{{- /* Not empty where admission policies of a kind belong to the release, by the value of theirs. */}}
+{{- define "iot-security-operator.hasPolicies" -}}
+{{- $root := index . 0 -}}
+{{- $there := $root.Capabilities.APIVersions.Has (printf "admissionregistration.k8s.io/v1/%s" (index . 1)) -}}
+{{- if or (eq (index . 2) "always") (and $there (eq (index . 2) "auto")) -}}
 yes
 {{- end }}
 {{- end }}
 
-{{- /* Releases that look after some namespaces each have a policy of their own. */}}
+{{- /* Releases that look after some namespaces each have policies of their own. */}}
 {{- define "iot-security-operator.policyName" -}}
-{{- if .Values.watchNamespaces -}}
-{{- printf "iotsec-finalizer.%s.%s" .Release.Namespace (include "iot-security-operator.fullname" .) }}
+{{- $root := index . 0 -}}
+{{- if $root.Values.watchNamespaces -}}
+{{- printf "%s.%s.%s" (index . 1) $root.Release.Namespace (include "iot-security-operator.fullname" $root) }}
 {{- else -}}
-iotsec-finalizer
+{{- index . 1 }}
 {{- end }}
 {{- end }}
 

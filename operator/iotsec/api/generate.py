@@ -11,6 +11,8 @@ from iotsec.api.crd import KINDS, crd
 from iotsec.api.meta import GROUP
 from iotsec.api.reference import reference
 from iotsec.install import roles
+from iotsec.install.admission.page import admission_page
+from iotsec.install.admission.policies import admission_manifest
 from iotsec.install.chart import chart_files
 from iotsec.install.finalizer import finalizer_manifest
 from iotsec.install.plain_yaml import dump
@@ -25,6 +27,8 @@ def generated() -> dict[str, str]:
     files = {f"crds/{GROUP}_{kind.plural}.yaml": yaml_text(crd(kind)) for kind in KINDS}
     files["docs/api.md"] = reference(KINDS)
     files["docs/rights.md"] = rights_page()
+    files["docs/admission.md"] = admission_page()
+    files["manifests/admission.yaml"] = NOTICE + admission_manifest()
     files["manifests/rbac.yaml"] = NOTICE + roles.rbac_manifest()
     files["manifests/finalizer.yaml"] = NOTICE + finalizer_manifest()
     files["manifests/users.yaml"] = NOTICE + roles.users_manifest()

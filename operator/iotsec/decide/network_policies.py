@@ -41,7 +41,7 @@ _CLUSTERS_OWN = "kube-"  # reserved for it (Kubernetes, concepts/overview/workin
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
 _NAMED = 5
-_INTERNAL = ("gateway", "leafnodes")
+INTERNAL = ("gateway", "leafnodes")
 _LISTENER_OF = {
     "STANDARD": "client",
     "WEBSOCKET": "websocket",
@@ -271,9 +271,7 @@ def _consent(namespace: str, hub_namespace: str) -> str:
 
 def _exposed(network: HubNetwork) -> tuple[str, ...]:
     """Return what is open to everybody and should not be."""
-    open_ = sorted(
-        o.listener for o in network.outside if o.listener in _INTERNAL and _EVERYBODY & set(_merged(o.cidrs))
-    )
+    open_ = sorted(o.listener for o in network.outside if o.listener in INTERNAL and _EVERYBODY & set(_merged(o.cidrs)))
     return tuple(
         f"the {one} listener, which is for other servers, is open to every address: name theirs" for one in open_
     )

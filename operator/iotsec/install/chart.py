@@ -6,8 +6,9 @@ from typing import Any
 from iotsec import __version__
 from iotsec.api.crd import KINDS, Kind, crd
 from iotsec.api.meta import VERSION
-from iotsec.install import values_files
-from iotsec.install.finalizer import policy_text
+from iotsec.install import finalizer, values_files
+from iotsec.install.admission import policy
+from iotsec.install.admission.policies import POLICIES
 from iotsec.install.plain_yaml import dump
 from iotsec.install.roles import rules_text, user_role_text
 from iotsec.install.rules import LEADER_EVENTS, LEASE, NAMESPACED, USER_ROLES, Rule, cluster_rules
@@ -29,6 +30,7 @@ def chart_files() -> dict[str, str]:
         "values.schema.json": values_files.values_schema(),
         "values.yaml": _PLAIN_NOTICE + "\n" + values_files.values_yaml(),
         "templates/_rules.tpl": _NOTICE + "".join(_rule_definitions()),
+        "templates/admission.yaml": _admission(),
         "templates/finalizer.yaml": _finalizer(),
         "templates/users.yaml": _users(),
     }
@@ -107,17 +109,36 @@ def _users() -> str:
     return f"{_NOTICE}{{{{- if .Values.rbac.userRoles }}}}\n{roles}{{{{- end }}}}\n"
 
 
-def _finalizer() -> str:
-    selector = """\
+_SELECTOR = """\
     {{- with .Values.watchNamespaces }}
     namespaceSelector:
       matchExpressions:
         - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson . }}}
     {{- end }}
 """
-    name = '{{ include "iot-security-operator.policyName" . }}'
-    text = policy_text(name, labels=_LABELS, selector=selector)
-    return f'{_NOTICE}{{{{- if include "iot-security-operator.hasPolicy" . }}}}\n{text}{{{{- end }}}}\n'
+"""Policies look at the objects that the operator looks after."""
+
+
+def _finalizer() -> str:
+    text = finalizer.finalizer_text(_policy_name(finalizer.NAME), labels=_LABELS, selector=_SELECTOR)
+    return _where_known(finalizer.KIND, "finalizerPolicy", text)
+
+
+def _admission() -> str:
+    """The policies; the operator has the name that the release gives it."""
+    texts = (one.text(_policy_name(one.name), labels=_LABELS, selector=_SELECTOR) for one in POLICIES)
+    text = "---\n".join(texts).replace(policy.OPERATOR, '{{ include "iot-security-operator.username" . }}')
+    return _where_known(policy.KIND, "admissionPolicies", text)
+
+
+def _policy_name(name: str) -> str:
+    return f'{{{{ include "iot-security-operator.policyName" (list . "{name}") }}}}'
+
+
+def _where_known(kind: str, value: str, text: str) -> str:
+    """Policies of a kind, by the value that says whether they belong to the release."""
+    known = f'include "iot-security-operator.hasPolicies" (list . "{kind}" .Values.{value})'
+    return f"{_NOTICE}{{{{- if {known} }}}}\n{text}{{{{- end }}}}\n"
 
 
 def _readme() -> str:

@@ -2,38 +2,30 @@
 
 from iotsec.api.meta import GROUP, VERSION
 from iotsec.decide.names import FINALIZER
+from iotsec.install.policy_text import policy_text
 
-_API = "admissionregistration.k8s.io/v1"
+KIND = "MutatingAdmissionPolicy"
+NAME = "iotsec-finalizer"
 
 
-def policy_text(name: str, *, labels: str = "", selector: str = "") -> str:
-    """The policy and its binding; ``labels`` are lines of their metadata, ``selector`` lines of what is matched."""
-    metadata = f"metadata:\n  name: {name}\n{labels}"
-    return f"""\
-apiVersion: {_API}
-kind: MutatingAdmissionPolicy
-{metadata}spec:
-  matchConstraints:
-{selector}    resourceRules:
-      - apiGroups: [{GROUP}]
-        apiVersions: [{VERSION}]
-        operations: [CREATE]
-        resources: [clients, devices, hubs, modules]
-  matchConditions:
-    - name: has-none-yet
-      expression: "!has(object.metadata.finalizers) || !('{FINALIZER}' in object.metadata.finalizers)"
-  failurePolicy: Fail
-  reinvocationPolicy: Never
-  mutations:
-    - patchType: ApplyConfiguration
-      applyConfiguration:
-        expression: "Object{{metadata: Object.metadata{{finalizers: ['{FINALIZER}']}}}}"
----
-apiVersion: {_API}
-kind: MutatingAdmissionPolicyBinding
-{metadata}spec:
-  policyName: {name}
-"""
+def finalizer_text(name: str, *, labels: str = "", selector: str = "") -> str:
+    """The policy and its binding; ``labels`` and ``selector`` as `policy_text` takes them."""
+    rule = {
+        "apiGroups": [GROUP],
+        "apiVersions": [VERSION],
+        "operations": ["CREATE"],
+        "resources": ["clients", "devices", "hubs", "modules"],
+    }
+    has_none = f"!has(object.metadata.finalizers) || !('{FINALIZER}' in object.metadata.finalizers)"
+    added = f"Object{{metadata: Object.metadata{{finalizers: ['{FINALIZER}']}}}}"
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "matchConditions": [{"name": "has-none-yet", "expression": has_none}],
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": added}}],
+    }
+    return policy_text(KIND, name, spec, {}, labels=labels, selector=selector)
 
 
 def finalizer_manifest() -> str:
@@ -41,4 +33,4 @@ def finalizer_manifest() -> str:
     return (
         "# Gives every identity and Hub its finalizer in the very request that creates it, so that the operator\n"
         "# need not write it. Needs Kubernetes 1.36; elsewhere leave this file out: the operator adds it itself.\n"
-    ) + policy_text("iotsec-finalizer")
+    ) + finalizer_text(NAME)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from iotsec.install.rules import LABELS, LEADER_EVENTS, LEASE, NAMESPACED, USER_ROLES, Rule
+from iotsec.install.rules import LABELS, LEADER_EVENTS, LEASE, NAMESPACED, USER_ROLES, Rule, UserRole
 
 _HEAD = """\
 # Rights
@@ -32,9 +32,13 @@ def rights_page() -> str:
             "`edit` and `admin` read Secrets: bind those who shall only manage identities to\n"
             "`iotsec-view` and `iotsec-edit`.\n"
         ),
-        *(f"### `{role.name}`, in {_and(role.to)}\n\n{_table(role.rules)}" for role in USER_ROLES),
+        *(f"### `{role.name}`, {_bound(role)}\n\n{_table(role.rules)}" for role in USER_ROLES),
     ]
     return "\n".join(parts)
+
+
+def _bound(role: UserRole) -> str:
+    return f"in {_and(role.to)}" if role.to else "in no other"
 
 
 def _table(rules: Iterable[Rule]) -> str:

@@ -47,7 +47,8 @@ def users_manifest() -> str:
 def user_role_text(role: UserRole, more_labels: str = "") -> str:
     """A ClusterRole for users, with further lines of labels."""
     labels = "".join(f'    {name}: "{value}"\n' for name, value in role.labels.items())
-    metadata = f"metadata:\n  name: {role.name}\n  labels:\n{labels}{more_labels}"
+    marks = f"  labels:\n{labels}{more_labels}" if labels or more_labels else ""
+    metadata = f"metadata:\n  name: {role.name}\n{marks}"
     return f"apiVersion: {_API}/v1\nkind: ClusterRole\n{metadata}rules:\n" + rules_text(role.rules, 2)
 
 

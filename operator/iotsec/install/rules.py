@@ -9,6 +9,8 @@ from iotsec.api.meta import GROUP
 
 _READ = ("get", "list", "watch")
 _FOLLOW = ("list", "watch")
+RESTORE = "restore"
+"""On statuses: the verb of whoever may write them beside the operator, from a backup; `docs/admission.md`."""
 _WRITE = ("create", "update", "patch", "delete", "deletecollection")
 
 _IDENTITIES = ("devices", "modules", "clients")
@@ -105,7 +107,10 @@ LEADER_EVENTS = Rule("events.k8s.io", ("events",), ("create",), "It tells there 
 
 @dataclass(frozen=True, slots=True)
 class UserRole:
-    """A ClusterRole that Kubernetes adds to its own, those of the names in ``to``; users are bound to these."""
+    """A ClusterRole that Kubernetes adds to its own, those of the names in ``to``; users are bound to these.
+
+    One that is added to none is bound by itself.
+    """
 
     name: str
     to: tuple[str, ...]
@@ -144,6 +149,18 @@ USER_ROLES: tuple[UserRole, ...] = (
                 ("hubs", "tlspolicies"),
                 _WRITE,
                 "Make trust roots and say how they are encrypted: whoever may can let anybody in.",
+            ),
+        ),
+    ),
+    UserRole(
+        "iotsec-restore",
+        (),
+        (
+            Rule(
+                GROUP,
+                tuple(f"{plural}/status" for plural in _ALL),
+                ("update", "patch", RESTORE),
+                "Restore statuses from a backup: whoever may can have certificates of others revoked.",
             ),
         ),
     ),

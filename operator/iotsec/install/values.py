@@ -271,6 +271,8 @@ class ChartValues(Values):
     """The CustomResourceDefinitions."""
     finalizer_policy: Literal["auto", "always", "never"] = "auto"
     """The MutatingAdmissionPolicy that saves a write per object; `auto`: where the cluster has v1 of that kind."""
+    admission_policies: Literal["auto", "always", "never"] = "auto"
+    """The ValidatingAdmissionPolicies that refuse and warn; `auto`: where the cluster has v1 of that kind."""
     rbac: Rbac = Rbac()
     """Rights."""
     service_account: ServiceAccount = ServiceAccount()
