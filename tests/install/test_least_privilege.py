@@ -12,8 +12,9 @@ from chart.helm import Helm
 from fleet.conftest import ROOT
 from fleet.encrypted import encrypted_site
 from install import errands
-from install.rights import Request, Role, allowed_requests, may, refused_requests, roles_of
+from install.rights import Request, Role, allowed_requests, label_selectors, may, refused_requests, roles_of
 
+from iotsec.decide.names import COMPONENT
 from iotsec.kube.access import find_access
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError
@@ -135,6 +136,14 @@ def replica(plane: ControlPlane, installation: Installation, folder: Path, name:
 def test_nothing_is_asked_for_that_is_not_allowed(evidence: Evidence) -> None:
     assert evidence.requests
     assert evidence.refused == set()
+
+
+@pytest.mark.parametrize("resource", ["secrets", "configmaps", "networkpolicies"])
+def test_what_belongs_to_others_is_neither_listed_nor_watched(evidence: Evidence, resource: str) -> None:
+    selectors = label_selectors(evidence.plane.audit_log, evidence.installation.user, resource)
+
+    assert selectors
+    assert {selector.partition("=")[0] for selector in selectors} == {COMPONENT}
 
 
 def test_each_right_is_needed_and_all_together_suffice(evidence: Evidence) -> None:
