@@ -280,6 +280,10 @@ class Application:
             )
         )
 
+    def problem(self) -> str:
+        """Return what keeps it from knowing all there is; empty where nothing does."""
+        return next((informer.problem for informer in self.informers if informer.problem), "")
+
     def longest(self) -> float:
         """Return for how many seconds the longest work on one object goes on."""
         return self.queue.longest()

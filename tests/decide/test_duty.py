@@ -24,8 +24,13 @@ def test_who_works_or_stands_by_is_ready(phase: Phase, good: bool) -> None:  # n
     assert (verdict.good, verdict.why) == (good, phase.value)
 
 
-def test_who_waits_for_kinds_says_what_is_wrong_with_those_there_are() -> None:
-    assert ready(Phase.WAITING, unheard=0.0, terms=TERMS, problem="they lack Hub") == Verdict(False, "they lack Hub")  # noqa: FBT003 - as it reads
+@pytest.mark.parametrize("phase", [Phase.WAITING, Phase.STARTING])
+def test_who_cannot_set_out_says_what_is_wrong(phase: Phase) -> None:
+    assert ready(phase, unheard=0.0, terms=TERMS, problem="they lack Hub") == Verdict(good=False, why="they lack Hub")
+
+
+def test_a_watch_that_is_interrupted_is_no_reason_to_do_nothing() -> None:
+    assert ready(Phase.WORKING, unheard=0.0, terms=TERMS, problem="hubs cannot be read").good
 
 
 def test_who_stands_by_and_hears_nothing_would_notice_nothing() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from testbed.api import Api
 from testbed.apply import apply_one
@@ -114,6 +115,15 @@ def allowed_requests(audit_log: Path, user: str) -> set[Request]:
 def refused_requests(audit_log: Path, user: str) -> set[Request]:
     """What a user asked of the API server without a right to it."""
     return {_request(event) for event in _events(audit_log, user) if _decision(event) == "forbid"}
+
+
+def label_selectors(audit_log: Path, user: str, resource: str) -> set[str]:
+    """By which labels a user lists and watches a resource; an empty text where by none."""
+    return {
+        parse_qs(urlsplit(event["requestURI"]).query).get("labelSelector", [""])[0]
+        for event in _events(audit_log, user)
+        if event["verb"] in ("list", "watch") and event["objectRef"]["resource"] == resource
+    }
 
 
 def _events(audit_log: Path, user: str) -> Iterator[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """The operator's rights suffice for all that it does, and each one is needed: judged by the API server's authorizer."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from chart.helm import Helm
 from fleet.conftest import ROOT
 from fleet.encrypted import encrypted_site
 from install import errands
-from install.rights import Request, Role, allowed_requests, may, refused_requests, roles_of
+from install.rights import Request, Role, allowed_requests, label_selectors, may, refused_requests, roles_of
 
+from iotsec.decide.names import COMPONENT
 from iotsec.kube.access import find_access
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError
@@ -137,6 +138,14 @@ def test_nothing_is_asked_for_that_is_not_allowed(evidence: Evidence) -> None:
     assert evidence.refused == set()
 
 
+@pytest.mark.parametrize("resource", ["secrets", "configmaps", "networkpolicies"])
+def test_what_belongs_to_others_is_neither_listed_nor_watched(evidence: Evidence, resource: str) -> None:
+    selectors = label_selectors(evidence.plane.audit_log, evidence.installation.user, resource)
+
+    assert selectors
+    assert {selector.partition("=")[0] for selector in selectors} == {COMPONENT}
+
+
 def test_each_right_is_needed_and_all_together_suffice(evidence: Evidence) -> None:
     api = evidence.plane.api
     poorer = [(role, right) for role in evidence.roles for right in role.rights]
@@ -159,16 +168,26 @@ def test_each_right_is_needed_and_all_together_suffice(evidence: Evidence) -> No
     assert needless == [], "rights that nothing of what the operator does needs"
 
 
-@pytest.mark.parametrize("holds_up", [False, True])
-async def test_the_operator_names_owners_and_cannot_hold_up_their_end(evidence: Evidence, *, holds_up: bool) -> None:
-    """The one use of an owner that is a question of rights, `update` of its finalizers, where that plugin is on."""
-    device = evidence.plane.api.request("GET", VALVE)
-    owner = {key: device[key] for key in ("apiVersion", "kind")}
-    owner |= {"name": "valve", "uid": device["metadata"]["uid"], "controller": True, "blockOwnerDeletion": holds_up}
-    body = {"metadata": {"name": f"of-the-valve-{holds_up}".lower(), "ownerReferences": [owner]}}
-    kubeconfig = evidence.plane.kubeconfig_for(evidence.installation.account)
+def of_the_valve(plane: ControlPlane, *, holds_up: bool) -> Object:
+    """A Secret that belongs to a Device, and may hold up its end."""
+    valve = plane.api.request("GET", VALVE)
+    owner = {"apiVersion": valve["apiVersion"], "kind": valve["kind"], "name": "valve", "uid": valve["metadata"]["uid"]}
+    owner |= {"controller": True, "blockOwnerDeletion": holds_up}
+    return {"metadata": {"generateName": "of-the-valve-", "ownerReferences": [owner]}}
 
+
+async def created_by_operator(evidence: Evidence, secret: Object) -> Object:
+    """A Secret that is created with the operator's rights."""
+    kubeconfig = evidence.plane.kubeconfig_for(evidence.installation.account)
     async with Client(find_access(str(kubeconfig), None, None), instance="attacker") as attacker:
-        refused = pytest.raises(ApiError, match="cannot set blockOwnerDeletion") if holds_up else nullcontext()
-        with refused:
-            await attacker.create(SECRETS, LAB, body)
+        return await attacker.create(SECRETS, LAB, secret)
+
+
+async def test_to_name_an_owner_takes_no_right_to_it(evidence: Evidence) -> None:
+    assert await created_by_operator(evidence, of_the_valve(evidence.plane, holds_up=False))
+
+
+async def test_an_owners_end_cannot_be_held_up(evidence: Evidence) -> None:
+    """That would take `update` of its finalizers: the plugin that asks for it is on."""
+    with pytest.raises(ApiError, match="cannot set blockOwnerDeletion"):
+        await created_by_operator(evidence, of_the_valve(evidence.plane, holds_up=True))

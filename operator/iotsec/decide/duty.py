@@ -38,12 +38,12 @@ def alive(longest: float) -> Verdict:
 def ready(phase: Phase, *, unheard: float, terms: Terms, problem: str = "") -> Verdict:
     """Judge whether a replica does its part; ``unheard`` is for how many seconds it has heard nothing of the Lease.
 
-    While it waits, ``problem`` is what for.
+    While it waits or learns what there is, ``problem`` is what for.
 
     Who stands by is ready: it is all that is asked of it, and a Deployment of two is complete. Its part is to notice
     when the leader is gone; the leader renews all the time, so that silence means that nothing is noticed.
     """
-    if phase is Phase.WAITING:
+    if phase in (Phase.WAITING, Phase.STARTING):
         return Verdict(good=False, why=problem or phase.value)
     if phase is Phase.STANDBY and unheard > terms.duration + terms.renew_deadline:
         return Verdict(good=False, why=f"nothing was heard of the Lease for {unheard:.0f} s")

@@ -19,7 +19,7 @@ SYSTEM_REFUSED = (
 
 _NAMED = 10
 _LISTED = 256  # accounts and servers, as many as the API takes: of accounts also those that left the spec
-_PASSING = (Reason.NATS_UNAVAILABLE, Reason.NATS_REFUSED)
+_PASSING = (Reason.NATS_UNAVAILABLE, Reason.NATS_REFUSED, Reason.SECRET_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ class Work(Protocol):
     async def stop(self) -> None:
         """Bring to an end what is under way, and do no more; also where it was never started."""
 
+    def problem(self) -> str:
+        """Return what keeps it from knowing all there is; empty where nothing does."""
+
     def longest(self) -> float:
         """Return for how many seconds the longest work on one object goes on; 0 where nothing is worked on."""
 
@@ -64,7 +67,7 @@ class Duty:
             self._phase,
             unheard=election.unheard if election is not None else 0.0,
             terms=election.terms if election is not None else Terms(),
-            problem=self._kinds.problem,
+            problem=self._kinds.problem or self._work.problem(),
         )
 
     async def start(self) -> None:

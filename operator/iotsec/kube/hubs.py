@@ -28,7 +28,7 @@ from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.hub_secrets import HubSecrets
 from iotsec.kube.hub_spec import specify
 from iotsec.kube.hub_status import HubTeller
-from iotsec.kube.hub_troubles import TROUBLES, trouble_of
+from iotsec.kube.hub_troubles import TROUBLES, refusals_told, trouble_of
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.key_rotation import KeyRotations
 from iotsec.kube.keys import Key
@@ -130,27 +130,28 @@ class Hubs:
         if runtime.stale or respecified or encrypted_otherwise:
             runtime.stale = False  # from here on: what changes while we read is read again
             try:
-                # Servers refuse a configuration with a variable that no Secret gives them yet.
-                runtime.at_rest = await self._at_rest.bring_up(
-                    runtime,
-                    _owner(record),
-                    status=record.status,
-                    asked=record.annotations.get(ROTATE_JETSTREAM_KEY, ""),
-                    ending=record.ending,
-                )
-                keeper = self._existing if spec.trust.existing else self._secrets
-                await keeper.bring_up(
-                    runtime,
-                    _owner(record),
-                    known=trust.known_keys(record.status),
-                    users=users,
-                    ending=record.ending,
-                    now=self._clock(),
-                )
-                if spec.trust.existing:
-                    await self._secrets.keep_adopted_config(
-                        runtime, _owner(record), ending=record.ending, now=self._clock()
+                with refusals_told():
+                    # Servers refuse a configuration with a variable that no Secret gives them yet.
+                    runtime.at_rest = await self._at_rest.bring_up(
+                        runtime,
+                        _owner(record),
+                        status=record.status,
+                        asked=record.annotations.get(ROTATE_JETSTREAM_KEY, ""),
+                        ending=record.ending,
                     )
+                    keeper = self._existing if spec.trust.existing else self._secrets
+                    await keeper.bring_up(
+                        runtime,
+                        _owner(record),
+                        known=trust.known_keys(record.status),
+                        users=users,
+                        ending=record.ending,
+                        now=self._clock(),
+                    )
+                    if spec.trust.existing:
+                        await self._secrets.keep_adopted_config(
+                            runtime, _owner(record), ending=record.ending, now=self._clock()
+                        )
                 runtime.generation, runtime.trouble = hub.metadata.generation, ""
             except BaseException:
                 runtime.stale = True

@@ -46,6 +46,8 @@ class Informer:
         self._known: set[tuple[str, str]] = set()
         self.synced = asyncio.Event()
         """Set once everything there was has been told."""
+        self.problem = ""
+        """Why nothing can be told at present; empty where it can."""
 
     async def run(self) -> None:
         """List and watch for ever; every failure is retried, a stale watch lists again."""
@@ -55,12 +57,14 @@ class Informer:
             try:
                 version = version or await self._list()
                 self.synced.set()
+                self.problem = ""
                 version = await self._watch(version)
                 failures = 0
             except GoneError:
                 version = ""
             except (ApiError, aiohttp.ClientError, TimeoutError, ValueError) as error:
                 cause = str(error) or type(error).__name__
+                self.problem = f"{self._selection.resource.plural} cannot be read: {cause}"
                 log.warning("watch interrupted", resource=self._selection.resource.plural, error=cause)
                 version = ""
                 wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]

@@ -3,6 +3,9 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
 
 from iotsec.api.module import ModuleSpec
 from iotsec.decide.admission import Labels, selector_text
@@ -11,12 +14,15 @@ from iotsec.decide.network_policies import ConnectedModule, OperatorPods, plan_n
 from iotsec.decide.network_status import NetworkState
 from iotsec.decide.views import Declared, HubView, Identity
 from iotsec.kube.client import Client
+from iotsec.kube.errors import ApiError
 from iotsec.kube.hub_runtime import HubRuntime
 from iotsec.kube.identity_cache import IdentityCache
 from iotsec.kube.keys import Key
 from iotsec.kube.placements import Placements
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import HUBS, MODULES, PODS, Selection
+
+log = structlog.get_logger()
 
 _LOOK_SECONDS = 600.0  # between two looks for the pods of a Module
 _MISSED_SECONDS = 10.0  # where it had none
@@ -49,7 +55,7 @@ class Networks:
         """The Hub of each Module that says something of its network."""
         self._modules: defaultdict[tuple[str, str], dict[Key, ModuleSpec]] = defaultdict(dict)
         """Those Modules of each Hub; read when they change, for a Hub looks at them again and again."""
-        self._seen: dict[Key, tuple[float, str, bool]] = {}
+        self._seen: dict[Key, tuple[float, str, bool | None]] = {}
         """Whether each Module's selector took any pod, and until when that is believed; by the loop's clock."""
 
     def changed(self, key: Key) -> None:
@@ -92,18 +98,28 @@ class Networks:
         await self._policies.keep(hub, {})
 
     async def selects_pods(self, key: Key, identity: Declared) -> bool | None:
-        """Tell whether a Module's selector takes any pod, as of late; ``None`` where it has no selector."""
+        """Tell whether a Module's selector takes any pod, as of late; ``None`` without one, or without the right."""
         spec = identity.spec if isinstance(identity, Identity) else None
         if not isinstance(spec, ModuleSpec) or spec.network is None or spec.network.all_pods:
             return None
         now, selector = asyncio.get_running_loop().time(), selector_text(spec.network.pod_selector)
         due, looked_for, found = self._seen.get(key, (now, "", False))
         if due <= now or looked_for != selector:
-            found = await self._client.any(Selection(PODS, key.namespace, labels=selector))
-            due = now + (_LOOK_SECONDS if found else _MISSED_SECONDS)
+            found = await self._look(key, selector)
+            due = now + (_MISSED_SECONDS if found is False else _LOOK_SECONDS)
             self._seen[key] = due, selector, found
         self._queue.add_after(key, due - now)
         return found
+
+    async def _look(self, key: Key, selector: str) -> bool | None:
+        """Tell whether there is such a pod; a Module works without an answer, too."""
+        try:
+            return await self._client.any(Selection(PODS, key.namespace, labels=selector))
+        except ApiError as error:
+            if error.code != HTTPStatus.FORBIDDEN:
+                raise
+            log.warning("pods cannot be looked for", object=str(key), error=str(error))
+            return None
 
     def _module(self, key: Key, spec: ModuleSpec, view: HubView) -> ConnectedModule | None:
         """Return a Module that the Hub admits; one that is being deleted as if it were suspended."""
