@@ -384,6 +384,10 @@ def test_values_that_contradict_each_other_are_refused_with_what_to_write(
         ({"resources": {"limits": {"memory": "much"}}}, "/resources/limits/memory"),
         ({"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}}, "/networkPolicy/apiServer/cidrs/0"),
         ({"networkPolicy": {"nats": {"ports": [0]}}}, "/networkPolicy/nats/ports/0"),
+        # No ports at all would be every port, of everybody.
+        ({"networkPolicy": {"apiServer": {"ports": []}}}, "/networkPolicy/apiServer/ports"),
+        ({"networkPolicy": {"dns": {"ports": []}}}, "/networkPolicy/dns/ports"),
+        ({"networkPolicy": {"nats": {"ports": []}}}, "/networkPolicy/nats/ports"),
         ({"finalizerPolicy": "sometimes"}, "/finalizerPolicy"),
         ({"admissionPolicies": True}, "/admissionPolicies"),
         ({"topologySpread": {"whenUnsatisfiable": "Panic"}}, "/topologySpread/whenUnsatisfiable"),

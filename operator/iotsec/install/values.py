@@ -16,6 +16,7 @@ Labels = dict[str, str]
 Quantity = Annotated[str, Field(pattern="^[0-9.]+([munkMGTPE]|[KMGTPE]i)?$")] | int | float
 KubernetesObject = dict[str, Any]
 Unique = Field(json_schema_extra={"uniqueItems": True})
+Ports = Annotated[list[Port], Field(min_length=1), Unique]  # in a NetworkPolicy, none means every one
 
 
 class Values(BaseModel):
@@ -199,7 +200,7 @@ class ApiServer(Values):
 
     cidrs: Annotated[list[Cidr], Unique] = []
     """Its addresses, as `kubectl get endpointslices kubernetes` shows them; empty: any."""
-    ports: Annotated[list[Port], Unique] = [443, 6443]
+    ports: Ports = [443, 6443]
     """Its ports: the Service's, and the server's own."""
 
 
@@ -213,7 +214,7 @@ class Dns(Values):
         }
     ]
     """Peers, in a NetworkPolicy's words; empty: anybody."""
-    ports: Annotated[list[Port], Unique] = [53]
+    ports: Ports = [53]
     """Ports, over UDP and TCP."""
 
 
@@ -222,7 +223,7 @@ class Nats(Values):
 
     to: list[KubernetesObject] = []
     """Peers, in a NetworkPolicy's words; empty: anybody."""
-    ports: Annotated[list[Port], Unique] = [4222]
+    ports: Ports = [4222]
     """The ports in the `spec.nats.servers` of your Hubs."""
 
 

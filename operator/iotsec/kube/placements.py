@@ -29,7 +29,13 @@ log = structlog.get_logger()
 
 _AT_ONCE = 8
 _RETRY_SECONDS = 30.0  # for what somebody else has to change, and nobody tells us of
-_REFUSALS = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
+_REFUSALS = {
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+_TOO_LARGE = "request is too large"  # etcd's words, which the API server passes on as an error of its own
 
 
 class Placements:
@@ -105,7 +111,7 @@ class Placements:
                 self._facts.pop(place, None)  # another took its place: the watch tells, or the next attempt
                 return f"{named} is being changed by others: it is tried again"
             except ApiError as error:
-                if error.code not in _REFUSALS:
+                if error.code not in _REFUSALS and _TOO_LARGE not in str(error):
                     raise
                 metadata = None
                 is_ending = "being terminated" in str(error)  # nothing is missed in a namespace that goes
