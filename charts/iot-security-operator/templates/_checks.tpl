@@ -41,7 +41,9 @@
 {{- end -}}
 {{- end -}}
 {{- /* Who makes nothing for the whole cluster may have no right to look there. */ -}}
-{{- if or (not .Values.watchNamespaces) .Values.crds.enabled .Values.rbac.userRoles (include "iot-security-operator.hasPolicy" .) -}}
+{{- $admission := include "iot-security-operator.hasPolicies" (list . "ValidatingAdmissionPolicy" .Values.admissionPolicies) -}}
+{{- $finalizer := include "iot-security-operator.hasPolicies" (list . "MutatingAdmissionPolicy" .Values.finalizerPolicy) -}}
+{{- if or (not .Values.watchNamespaces) .Values.crds.enabled .Values.rbac.userRoles $admission $finalizer -}}
 {{- include "iot-security-operator.foreign" (list $ (lookup $api "ClusterRole" "" $role) "The whole cluster is looked after" (printf "For one more operator, %s" $own)) -}}
 {{- end -}}
 {{- if not .Values.watchNamespaces -}}
