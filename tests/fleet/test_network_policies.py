@@ -97,6 +97,24 @@ def test_a_module_whose_namespace_the_hub_does_not_admit_opens_nothing(site: Sit
     assert stranger.all_of("NetworkPolicy") == []
 
 
+@pytest.mark.usefixtures("operator")
+def test_a_module_that_is_admitted_no_longer_is_shut_out_and_its_pods_stay_closed(
+    user: User, server: NatsServer, stranger: User
+) -> None:
+    team = {"from": "Selector", "selector": {"matchLabels": {"team": "boilers"}}}
+    stranger.label_namespace({"team": "boilers"})
+    bring_up(user, server, network=NETWORK, accounts=[{"name": "boilers", "namespaces": team}])
+    stranger.apply("Module", "billing", {"hubRef": {"name": "plant", "namespace": user.namespace}, "network": BILLING})
+    stranger.wait_for("NetworkPolicy", "billing-module", lambda it: str(CLIENT) in str(it["spec"]))
+
+    stranger.label_namespace({"team": None})
+
+    wait_allowed((user, stranger), billing(stranger), nats(user), CLIENT, allowed=False)
+    stranger.wait_reason("Module", "billing", "NamespaceNotAdmitted")
+    stranger.wait_for("NetworkPolicy", "billing-module", lambda it: str(CLIENT) not in str(it["spec"]))
+    assert not cluster(user, stranger).allows(billing(stranger), Pod(stranger.namespace, "shop"), 80)
+
+
 OPEN = {"spec": {"ingress": [{}], "egress": [{}]}}
 
 

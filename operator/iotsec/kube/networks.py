@@ -10,9 +10,9 @@ import structlog
 from iotsec.api.module import ModuleSpec
 from iotsec.decide.admission import Labels, selector_text
 from iotsec.decide.grant import account_of
-from iotsec.decide.network_policies import ConnectedModule, OperatorPods, plan_network
+from iotsec.decide.network_policies import ConnectedModule, OperatorPods, module_policy_name, plan_network
 from iotsec.decide.network_status import NetworkState
-from iotsec.decide.views import Declared, HubView, Identity
+from iotsec.decide.views import Declared, Identity
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError
 from iotsec.kube.hub_runtime import HubRuntime
@@ -87,7 +87,7 @@ class Networks:
             return  # what is there stays until more is known
         place = hub.key.namespace, hub.key.name
         told_of = self._modules.get(place, {})
-        modules = [one for key in told_of if (one := self._module(key, told_of[key], hub.view)) is not None]
+        modules = [one for key in told_of if (one := self._module(key, told_of[key], hub)) is not None]
         plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels)
         conflicts = {**await self._policies.keep(hub.key, plan.policies), **plan.refused}
         told = tuple(conflicts[at] for at in sorted(conflicts))
@@ -121,11 +121,14 @@ class Networks:
             log.warning("pods cannot be looked for", object=str(key), error=str(error))
             return None
 
-    def _module(self, key: Key, spec: ModuleSpec, view: HubView) -> ConnectedModule | None:
-        """Return a Module that the Hub admits; one that is being deleted as if it were suspended."""
+    def _module(self, key: Key, spec: ModuleSpec, hub: HubRuntime) -> ConnectedModule | None:
+        """Return a Module that the Hub admits; as if it were suspended, one that is being deleted, or was admitted."""
         record = self._identities.get(key)
-        if record is None or account_of(view, key.namespace, record.account, record.holds_account) is None:
+        if record is None or hub.view is None:
             return None
-        if record.deleting:
+        admitted = account_of(hub.view, key.namespace, record.account, record.holds_account) is not None
+        if not admitted and not self._policies.has(hub.key, (key.namespace, module_policy_name(key.name))):
+            return None
+        if record.deleting or not admitted:
             spec = spec.model_copy(update={"suspended": True})
         return ConnectedModule(key.namespace, key.name, spec)

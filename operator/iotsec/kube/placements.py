@@ -81,6 +81,11 @@ class Placements:
         """Return the Hubs that have such objects, whether or not they still exist."""
         return frozenset(key for facts in self._facts.values() if (key := _key(facts.hub)) is not None)
 
+    def has(self, hub: Key, place: Place) -> bool:
+        """Tell whether a Hub has an object there."""
+        facts = self._facts.get(place)
+        return facts is not None and facts.hub == hub.place
+
     async def keep(self, hub: Key, wanted: Wanted) -> dict[Place, str]:
         """Make the Hub's objects so, and delete what else it has. Return where that cannot be: why, and what to do.
 
