@@ -144,6 +144,7 @@ class Application:
             policies=self._network_policies,
             operator=OperatorPods(settings.namespace, port) if settings.namespace is not None else None,
             labels=self.namespaces.labels,
+            hubs=self._registry.runtimes,
         )
         keys = KeyMaker(generate)
         tls_secrets = TlsSecrets(writer, keeper)

@@ -221,6 +221,22 @@ def test_a_module_beside_nats_opens_nothing_of_it_whatever_it_selects(
     assert not where.allows(SERVER, ELSEWHERE, 443)
 
 
+@pytest.mark.parametrize(
+    ("hub_namespace", "spared"), [("iot", True), ("nats", True), ("office", False)], ids=["ours", "theirs", "nobody's"]
+)
+def test_a_module_opens_nothing_of_another_hubs_servers_where_that_hub_has_a_say(
+    hub_namespace: str, *, spared: bool
+) -> None:
+    others = hub({"nats": {"namespace": "nats", "podSelector": {"matchLabels": {"app": "others"}}}})
+    thief = module("thief", NATS, namespace="nats", network=OPEN | {"podSelector": {}, "allPods": True})
+
+    plan = plan_network("iot", "plant", hub(), [thief], operator=HERE, labels=LABELS, hubs=[(hub_namespace, others)])
+
+    server = Pod("nats", "others", {"app": "others"})
+    selectors = [spec["podSelector"] for (_, name), spec in plan.policies.items() if "thief" in name]
+    assert any(meets(selector, server.labels) for selector in selectors) is not spared
+
+
 def test_a_module_beside_the_operator_opens_nothing_of_it() -> None:
     thief = module("thief", OPERATOR, namespace="operator", network=OPEN | {"podSelector": {}, "allPods": True})
 

@@ -167,6 +167,19 @@ def test_a_second_hub_that_closes_the_same_namespace_is_told_and_takes_over_when
 
 
 @pytest.mark.usefixtures("operator")
+def test_a_module_of_all_pods_leaves_out_the_servers_of_another_hub(site: Site) -> None:
+    others = {"key": "app", "operator": "NotIn", "values": ["others"]}
+
+    site.user.apply_hub("other", [site.url], network={"nats": {"podSelector": {"matchLabels": {"app": "others"}}}})
+    site.user.apply_module("anything", network={"podSelector": {}, "allPods": True})
+
+    site.user.wait_for(
+        "NetworkPolicy",
+        "anything-module",
+        lambda it: others in it["spec"]["podSelector"].get("matchExpressions", ()),
+    )
+
+
 def test_policies_in_another_namespace_go_with_the_hub(user: User, server: NatsServer, stranger: User) -> None:
     stranger.label_namespace({"iotsec.dev/network": user.namespace})
     bring_up(user, server, network={"nats": {**NATS, "namespace": stranger.namespace}})

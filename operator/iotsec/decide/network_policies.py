@@ -15,7 +15,8 @@ from iotsec.api.module import ModuleSpec
 from iotsec.api.network import Egress, HubNetwork, Ingress, IpBlock, NatsPods, Peer, Port
 from iotsec.api.selectors import LabelSelector
 from iotsec.decide import names
-from iotsec.decide.admission import Labels, chosen_namespaces
+from iotsec.decide.admission import Labels
+from iotsec.decide.network_consent import closed_namespaces, pods_of_nats, why_refused
 from iotsec.decide.placement import Content, Place, Sort
 from iotsec.decide.sparing import sparing
 
@@ -37,7 +38,6 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
 """The operator's own, whatever else they are labelled."""
 
-_CLUSTERS_OWN = "kube-"  # reserved for it (Kubernetes, concepts/overview/working-with-objects/namespaces)
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
 _NAMED = 5
@@ -51,10 +51,6 @@ _LISTENER_OF = {
     "LEAFNODE_WS": "websocket",
 }
 
-_BY_UNKNOWN_LABELS = (
-    "defaultDeny is by a selector, and this operator may not look at labels of namespaces: set from to Same, or run "
-    "the operator for the whole cluster"
-)
 
 Json = dict[str, Any]
 
@@ -97,11 +93,13 @@ def plan_network(
     *,
     operator: OperatorPods | None,
     labels: Mapping[str, Labels],
+    hubs: Iterable[tuple[str, HubSpec]] = (),
 ) -> NetworkPlan:
     """Return the policies of a Hub and its Modules; none while the Hub says nothing of the network.
 
-    ``operator`` is ``None`` where it runs outside of the cluster; ``labels`` are those of each namespace there is. In
-    another namespace than the Hub's there are those of its Modules, and more only where that namespace says so.
+    ``operator`` is ``None`` where it runs outside of the cluster; ``labels`` are those of each namespace there is;
+    ``hubs`` are the other Hubs (namespace, spec), whose servers are no Module's either. In another namespace than the
+    Hub's there are those of its Modules, and more only where that namespace says so.
     """
     network = spec.network
     if network is None:
@@ -110,6 +108,7 @@ def plan_network(
     connected = sorted((m for m in modules if m.spec.network is not None), key=lambda m: (m.namespace, m.name))
     listeners = {(m.namespace, m.name): listeners_of(m.spec, spec) for m in connected}
     kept = [(nats.namespace, nats.pods.pod_selector)]
+    kept += sorted((one for one in pods_of_nats(hubs, labels) if one not in kept), key=repr)
     if operator is not None:
         kept.append((operator.namespace, OPERATOR_PODS))
     policies: dict[Place, Content] = {}
@@ -119,10 +118,11 @@ def plan_network(
         policies |= found
         if not found:
             nobodys.append(f"{module.namespace}/{module.name}")
-    at, refused = (nats.namespace, f"{name}-nats"), _refused(nats.namespace, namespace, labels)
+    at, refused = (nats.namespace, f"{name}-nats"), why_refused(nats.namespace, namespace, labels)
     if not refused:
         policies[at] = _of_nats(nats, connected, listeners, operator)
-    denied, spared = _denied(network, namespace, operator, labels)
+    own = operator.namespace if operator is not None else None
+    denied, spared = closed_namespaces(network, namespace, own, labels)
     policies |= {(one, DEFAULT_DENY): policy({}, [], []) for one in denied}
     cautions = (*_exposed(network), *spared, *_not_theirs(nobodys), *_unreached(operator))
     return NetworkPlan(policies, {at: f"NetworkPolicy {'/'.join(at)}: {refused}"} if refused else {}, cautions)
@@ -223,50 +223,6 @@ def _of_module(
         (module.namespace, module_policy_name(module.name, number)): policy(_selector(selector), ingress, egress)
         for number, selector in enumerate(selectors, 1)
     }
-
-
-def _denied(
-    network: HubNetwork, hub_namespace: str, operator: OperatorPods | None, labels: Mapping[str, Labels]
-) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the namespaces in which nothing else flows, and what is to be known of those that are left out."""
-    asked = network.default_deny
-    if asked is None:
-        return frozenset(), ()
-    if asked.selector is not None and None in labels.values():
-        return frozenset(), (_BY_UNKNOWN_LABELS,)
-    chosen = chosen_namespaces(asked.from_, asked.selector, hub_namespace=hub_namespace, labels=labels)
-    theirs = frozenset(one for one in chosen if _refused(one, hub_namespace, labels))
-    needed = {network.dns.namespace} | ({operator.namespace} if operator is not None else set())
-    spared = frozenset(one for one in chosen - theirs if one in needed or one.startswith(_CLUSTERS_OWN))
-    told: list[str] = []
-    if theirs:  # who they are is nobody's business here
-        told.append(f"defaultDeny takes {len(theirs)} namespaces that do not let it: {_consent('each', hub_namespace)}")
-    if spared:
-        told.append(
-            f"defaultDeny leaves out {', '.join(sorted(spared))}: the cluster, names, or this operator, could not work "
-            "there any more; write a NetworkPolicy of your own if you want one"
-        )
-    return chosen - theirs - spared, tuple(told)
-
-
-def _refused(namespace: str, hub_namespace: str, labels: Mapping[str, Labels]) -> str:
-    """Return why a Hub may not write policies into a namespace; empty where it may.
-
-    Who may write a Hub in one namespace could else close all others, or open what is closed there. Where labels cannot
-    be known, the namespaces are those that this operator was given, by somebody with rights in each.
-    """
-    if namespace == hub_namespace:
-        return ""
-    if namespace not in labels:
-        return f"there is no namespace {namespace} in which this operator works"
-    known = labels[namespace]
-    if known is None or known.get(names.NETWORK) == hub_namespace:
-        return ""
-    return f"namespace {namespace} does not let Hubs of {hub_namespace} write it: {_consent(namespace, hub_namespace)}"
-
-
-def _consent(namespace: str, hub_namespace: str) -> str:
-    return f"have {namespace} labelled {names.NETWORK}={hub_namespace}"
 
 
 def _exposed(network: HubNetwork) -> tuple[str, ...]:

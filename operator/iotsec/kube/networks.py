@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
 import structlog
@@ -32,7 +32,8 @@ _NETWORK = b'"network":'
 class Networks:
     """Carries out what Hubs and Modules say of the network.
 
-    ``labels`` are those of each namespace; ``operator`` is where this process runs, ``None`` outside of the cluster.
+    ``labels`` are those of each namespace, ``hubs`` gives all Hubs there are; ``operator`` is where this process runs,
+    ``None`` outside of the cluster.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Networks:
         policies: Placements,
         operator: OperatorPods | None,
         labels: Mapping[str, Labels],
+        hubs: Callable[[], Iterable[HubRuntime]],
     ) -> None:
         self._client = client
         self._queue = queue
@@ -51,6 +53,7 @@ class Networks:
         self._policies = policies
         self._operator = operator
         self._labels = labels
+        self._hubs = hubs
         self._hub_of: dict[Key, tuple[str, str]] = {}
         """The Hub of each Module that says something of its network."""
         self._modules: defaultdict[tuple[str, str], dict[Key, ModuleSpec]] = defaultdict(dict)
@@ -88,7 +91,8 @@ class Networks:
         place = hub.key.namespace, hub.key.name
         told_of = self._modules.get(place, {})
         modules = [one for key in told_of if (one := self._module(key, told_of[key], hub)) is not None]
-        plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels)
+        others = [(one.key.namespace, one.spec) for one in self._hubs() if one is not hub and one.spec is not None]
+        plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels, hubs=others)
         conflicts = {**await self._policies.keep(hub.key, plan.policies), **plan.refused}
         told = tuple(conflicts[at] for at in sorted(conflicts))
         hub.network = NetworkState(len(plan.policies), told, plan.cautions) if hub.spec.network is not None else None
