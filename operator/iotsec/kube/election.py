@@ -1,6 +1,7 @@
 """One of several replicas works: whoever holds the Lease, and only while it surely does (`docs/adr/0022-lease.md`)."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,6 +28,14 @@ class NotLeaderError(ApiError):
         super().__init__(0, "NotLeader", "this replica does not hold the lease any more")
 
 
+def awake_or_not() -> float:
+    """Return seconds that never jump, and go on while the machine is suspended: a Lease runs out meanwhile, too.
+
+    `CLOCK_BOOTTIME` of clock_gettime(2), which Linux has; elsewhere what Python calls monotonic.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+
+
 class _LostError(Exception):
     """The lease is somebody else's, or gone."""
 
@@ -46,7 +55,7 @@ class Election:
         identity: str,
         terms: Terms,
         about: Mapping[str, str] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = awake_or_not,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
