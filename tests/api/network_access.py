@@ -66,7 +66,7 @@ ACCEPTED: dict[str, Json] = {
             *({"listener": name, "cidrs": [CIDR]} for name in ("client", "websocket", "leafnodes", "gateway")),
         ],
         monitoring={"namespace": "monitoring", "podSelector": CHOSEN},
-        dns={"namespace": "dns", "podSelector": CHOSEN, "cidrs": ["169.254.20.10/32"]},
+        dns={"namespace": "dns", "podSelector": CHOSEN, "cidrs": ["169.254.20.10/32"], "ports": [53, 5353]},
         defaultDeny={"from": "Selector", "selector": CHOSEN},
     ),
     "nothing but what is allowed in the hub's namespace": fenced(defaultDeny={}),

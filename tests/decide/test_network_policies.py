@@ -103,6 +103,13 @@ def test_who_may_ask_for_no_names_may_not() -> None:
     assert where.allows(BILLING, NATS, CLIENT)
 
 
+def test_names_are_asked_for_at_the_ports_that_the_hub_names_and_no_others() -> None:
+    where = cluster(hub(NETWORK | {"dns": {"ports": [5353]}}), BILLS)
+
+    assert all(where.allows(BILLING, DNS, 5353, protocol) for protocol in ("UDP", "TCP"))
+    assert not any(where.allows(BILLING, DNS, 53, protocol) for protocol in ("UDP", "TCP"))
+
+
 def test_a_cache_of_names_on_the_node_is_reached() -> None:
     where = cluster(hub(NETWORK | {"dns": {"cidrs": ["169.254.20.10/32"]}}), BILLS)
 

@@ -205,6 +205,9 @@ class Dns(Model):
     cidrs: Annotated[tuple[Network, ...], Items(16, kind="set")] = Field(
         default=(), description="Addresses of caches on the nodes, such as 169.254.20.10/32."
     )
+    ports: Annotated[tuple[PortNumber, ...], Items(8, min_items=1, kind="set")] = Field(
+        default=(53,), description="Ports of its pods and caches, by UDP and TCP; 53 by default."
+    )
 
 
 class DefaultDeny(Namespaces):

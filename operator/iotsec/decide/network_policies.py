@@ -175,7 +175,8 @@ class _Nats:
         """Return the rule by which names are asked for."""
         asked = self.network.dns
         peers = [_pods_in(asked.namespace, asked.pod_selector), *_blocks(asked.cidrs)]
-        return {"to": peers, "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
+        ports = [{"protocol": protocol, "port": port} for port in sorted(asked.ports) for protocol in ("UDP", "TCP")]
+        return {"to": peers, "ports": ports}
 
 
 def _of_nats(
