@@ -211,7 +211,7 @@ async def test_one_token_replaces_every_key_once_and_the_operators_own_connectio
     site.user.delete("Device", "weather-02")
     site.user.wait_gone("Device", "weather-02")  # the servers still hear the operator
     await wait_accepted(site.url, site.user.creds("weather-01"))
-    rotate(site, "iotsec.dev/note", "another annotation")
+    rotate(site, "example.com/note", "another annotation")
     site.ready_device("weather-03")
     assert site.user.wait_secret("plant-signing-keys") == after
 
