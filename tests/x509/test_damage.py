@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from x509.pki import NOW, P256, WEATHER, below, leaf, long_root
 
 from iotsec.x509 import ocsp
-from iotsec.x509.authority import UnusableAuthorityError, read_authority
+from iotsec.x509.authority import Authority, UnusableAuthorityError, read_authority
 from iotsec.x509.bundle import bundle
 from iotsec.x509.certificate import InvalidCertificateError, matches, read_certificate
 from iotsec.x509.keys import InvalidPrivateKeyError, PrivateKey, UnusableKeyError, generate, read_public
@@ -68,6 +68,19 @@ def test_a_damaged_root_is_no_root_of_the_chain(der: bytes) -> None:
     if x509.load_pem_x509_certificate(PLANT.root).public_bytes(Encoding.DER) != der:
         with pytest.raises(UnusableAuthorityError):
             read_authority(PLANT.certificate, KEY, root=damaged_root, now=NOW)
+
+
+def test_a_root_whose_signature_is_not_of_whole_octets_is_refused() -> None:
+    plant = next(one for one in (below(long_root()) for _ in range(100)) if root_of(one).signature[-1] % 2 == 0)
+    root = bytearray(root_of(plant).public_bytes(Encoding.DER))
+    root[-len(root_of(plant).signature) - 1] = 1  # so many bits of the last octet do not count
+
+    with pytest.raises(UnusableAuthorityError, match="whole octets"):
+        read_authority(plant.certificate, plant.key.to_pem(), root=pem("CERTIFICATE", bytes(root)), now=NOW)
+
+
+def root_of(authority: Authority) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(authority.root)
 
 
 @many

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from iotsec.x509.instants import as_instant
@@ -109,6 +110,9 @@ def _wrong(certificate: x509.Certificate, depth: int, now: int) -> Iterator[str]
         yield f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}: wait, or issue it again"
     if _has_weak_signature(certificate):
         yield "is signed with SHA-1 or weaker: issue it again with SHA-256 or stronger"
+    if not certificate.public_bytes(Encoding.DER).endswith(b"\0" + certificate.signature):
+        # A bit string may have up to seven bits less: OpenSSL reads over that, Go moves all bits of the signature.
+        yield "has a signature that is not of whole octets: issue it again"
     try:
         key_type(certificate.public_key())
     except UNREADABLE as weak:
