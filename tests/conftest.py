@@ -12,6 +12,7 @@ from kubernetes import client, config
 
 from testbed.binaries import CONTROL_PLANE, find
 from testbed.control_plane import ControlPlane
+from testbed.nats_server import NatsServer
 
 # How long an example takes says something of the machine's other work, nothing of the code.
 settings.register_profile("iotsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -72,3 +73,10 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 def helm(tmp_path: Path) -> Helm:
     """Helm without a cluster."""
     return Helm(tmp_path / "helm")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A nats-server that does not run yet: it needs a Hub's configuration first."""
+    with NatsServer(tmp_path / "nats", interval="2s") as server:
+        yield server

@@ -45,12 +45,6 @@ def state() -> EncryptionState:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path / "nats", interval="2s") as server:
-        yield server
-
-
-@pytest.fixture
 def cluster(tmp_path: Path, trust: StoringTrust) -> Iterator[NatsCluster]:
     with NatsCluster(tmp_path / "cluster", 3, interval="2s") as cluster:
         cluster.mount(trust.encrypting(None))

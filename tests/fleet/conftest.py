@@ -94,13 +94,6 @@ def user(plane: ControlPlane) -> Iterator[User]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    """A nats-server that does not run yet: it needs a Hub's configuration first."""
-    with NatsServer(tmp_path / "nats", interval="2s") as server:
-        yield server
-
-
-@pytest.fixture
 def site(operator: Operator, user: User, server: NatsServer) -> Site:  # noqa: ARG001 - it makes the Hub work
     return bring_up(user, server)
 

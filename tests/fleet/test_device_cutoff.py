@@ -6,7 +6,7 @@ from fleet.conftest import Site, new_namespace
 from testbed.clients import connect_as, is_accepted, is_refused
 from testbed.control_plane import ControlPlane
 from testbed.operator import Operator
-from testbed.user import condition_of
+from testbed.user import User, condition_of
 
 
 async def test_a_device_deleted_while_the_operator_is_down_is_cut_off_when_it_returns(
@@ -123,16 +123,24 @@ async def test_a_namespace_goes_with_all_its_devices_and_none_is_let_in_again(si
         assert await is_refused(site.url, each)
 
 
+def admit_all_namespaces(site: Site) -> None:
+    site.user.apply_hub("plant", [site.url], accounts=[{"name": "iot", "namespaces": {"from": "All"}}])
+    site.user.wait_ready("Hub", "plant")
+
+
+def connect_from(tenant: User, site: Site) -> str:
+    """The credentials of a Device in a tenant's namespace, of the site's Hub."""
+    tenant.apply("Device", "weather-01", {"hubRef": {"name": "plant", "namespace": site.user.namespace}})
+    tenant.wait_ready("Device", "weather-01")
+    return tenant.creds("weather-01")
+
+
 async def test_devices_in_a_namespace_that_goes_are_cut_off_from_a_hub_that_stays(
     site: Site, plane: ControlPlane
 ) -> None:
-    site.user.apply_hub("plant", [site.url], accounts=[{"name": "iot", "namespaces": {"from": "All"}}])
-    site.user.wait_ready("Hub", "plant")
-    hub = {"name": "plant", "namespace": site.user.namespace}
+    admit_all_namespaces(site)
     with new_namespace(plane) as tenant:
-        tenant.apply("Device", "weather-01", {"hubRef": hub})
-        tenant.wait_ready("Device", "weather-01")
-        creds = tenant.creds("weather-01")
+        creds = connect_from(tenant, site)
 
         async with connect_as(site.url, creds) as device:
             plane.api.request("DELETE", f"/api/v1/namespaces/{tenant.namespace}")
@@ -159,13 +167,9 @@ async def test_a_namespace_deleted_while_the_operator_is_down_goes_when_it_retur
 async def test_a_tenants_namespace_deleted_while_the_operator_is_down_is_cut_off_when_it_returns(
     site: Site, operator: Operator, plane: ControlPlane
 ) -> None:
-    site.user.apply_hub("plant", [site.url], accounts=[{"name": "iot", "namespaces": {"from": "All"}}])
-    site.user.wait_ready("Hub", "plant")
-    hub = {"name": "plant", "namespace": site.user.namespace}
+    admit_all_namespaces(site)
     with new_namespace(plane) as tenant:
-        tenant.apply("Device", "weather-01", {"hubRef": hub})
-        tenant.wait_ready("Device", "weather-01")
-        creds = tenant.creds("weather-01")
+        creds = connect_from(tenant, site)
         operator.stop()
         plane.api.request("DELETE", f"/api/v1/namespaces/{tenant.namespace}")
         tenant.wait_for("Device", "weather-01", lambda it: "deletionTimestamp" in it["metadata"])

@@ -68,12 +68,6 @@ def user(own_plane: ControlPlane) -> Iterator[User]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path / "nats", interval="2s") as server:
-        yield server
-
-
-@pytest.fixture
 def operator(own_plane: ControlPlane, tmp_path: Path) -> Iterator[Operator]:
     """One that does not run yet."""
     operator = Operator(own_plane, tmp_path / "operator")

@@ -1,6 +1,7 @@
 """What the API server answers when it does not do as asked."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 
@@ -12,6 +13,11 @@ class ApiError(Exception):
         self.code = code
         self.reason = reason
         self.retry_after = retry_after
+
+    @property
+    def in_ending_namespace(self) -> bool:
+        """Whether it is refused because the namespace goes, in which nothing new is taken (NamespaceLifecycle)."""
+        return self.code == HTTPStatus.FORBIDDEN and "being terminated" in str(self)
 
 
 class NotFoundError(ApiError):

@@ -1,7 +1,6 @@
 """How a Hub's own Secrets are kept, whatever they hold: nobody else's is touched, and what is so is not written."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -61,7 +60,7 @@ class HubSecretKeeper:
         except AlreadyExistsError:
             return False
         except ApiError as error:
-            if error.code == HTTPStatus.FORBIDDEN and "being terminated" in str(error):
+            if error.in_ending_namespace:
                 return True
             raise
         return False

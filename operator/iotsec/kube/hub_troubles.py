@@ -64,6 +64,6 @@ def refusals_told() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        if error.code not in _REFUSED or "being terminated" in str(error):
+        if error.code not in _REFUSED or error.in_ending_namespace:
             raise
         raise SecretRefusedError(f"the API server refuses a Secret of the Hub: {error}") from None

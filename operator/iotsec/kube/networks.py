@@ -91,7 +91,7 @@ class Networks:
         place = hub.key.namespace, hub.key.name
         told_of = self._modules.get(place, {})
         modules = [one for key in told_of if (one := self._module(key, told_of[key], hub)) is not None]
-        others = [(one.key.namespace, one.spec) for one in self._hubs() if one is not hub and one.spec is not None]
+        others = ((one.key.namespace, one.spec) for one in self._hubs() if one is not hub and one.spec is not None)
         plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels, hubs=others)
         conflicts = {**await self._policies.keep(hub.key, plan.policies), **plan.refused}
         told = tuple(conflicts[at] for at in sorted(conflicts))

@@ -119,7 +119,7 @@ class Placements:
                 if error.code not in _REFUSALS and _TOO_LARGE not in str(error):
                     raise
                 metadata = None
-                is_ending = "being terminated" in str(error)  # nothing is missed in a namespace that goes
+                is_ending = error.in_ending_namespace  # nothing is missed in a namespace that goes
                 why = "" if is_ending else f"{named} cannot be written: {error}"
             else:
                 why = in_the_way(self._sort, place) if metadata is None else ""
