@@ -48,6 +48,8 @@ class Desk:
     def __init__(self, orders: CertificateOrders, queue: WorkQueue[Key], namespace: str) -> None:
         self.orders = orders
         self.namespace = namespace
+        self.open = asyncio.Event()
+        """Set for CertificateRequests to be watched."""
         self.later = 0
         self.told: list[Key] = []
         """Who was queued, in order."""
@@ -70,6 +72,11 @@ class Desk:
         await until(lambda: self.placed(name).state is state, within=20)
         return self.placed(name)
 
+    async def watch(self) -> None:
+        """What the operator does from the first order on."""
+        await self.open.wait()
+        await self.orders.run()
+
     async def work(self) -> None:
         """What the operator's workers do with what is queued."""
         while True:
@@ -82,8 +89,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_at(plane: ControlPlane, namespace: str, *, kubeconfig: Path | None = None) -> AsyncIterator[Desk]:
-    """A desk that works; at the end it is gone as an operator is that was killed."""
+async def desk_at(
+    plane: ControlPlane, namespace: str, *, kubeconfig: Path | None = None, opened_later: bool = False
+) -> AsyncIterator[Desk]:
+    """A desk that works; at the end it is gone as an operator is that was killed.
+
+    One to be `opened_later` takes orders before it watches what becomes of them, as the operator does for a moment.
+    """
     opened: list[Desk] = []
 
     async def count() -> None:
@@ -93,7 +105,9 @@ async def desk_at(plane: ControlPlane, namespace: str, *, kubeconfig: Path | Non
         queue: WorkQueue[Key] = WorkQueue()
         orders = CertificateOrders(client, queue, clock=lambda: int(time.time()) + opened[0].later, look_seconds=0.1)
         opened.append(Desk(orders, queue, namespace))
-        tasks = [asyncio.create_task(work) for work in (orders.run(), queue.run_clock(), opened[0].work())]
+        if not opened_later:
+            opened[0].open.set()
+        tasks = [asyncio.create_task(work) for work in (opened[0].watch(), queue.run_clock(), opened[0].work())]
         try:
             yield opened[0]
         finally:
@@ -124,6 +138,11 @@ def requests_in(plane: ControlPlane, namespace: str) -> list[dict[str, Any]]:
     """The CertificateRequests of a namespace."""
     found: list[dict[str, Any]] = plane.api.request("GET", REQUESTS)["items"]
     return [request for request in found if request["metadata"]["namespace"] == namespace]
+
+
+def delete_requests(plane: ControlPlane, namespace: str) -> None:
+    """Delete the CertificateRequests of a namespace."""
+    plane.api.request("DELETE", f"/apis/cert-manager.io/v1/namespaces/{namespace}/certificaterequests")
 
 
 def _is_served(plane: ControlPlane) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from kube.order_desk import Desk, desk_at, install, new_order, requests_in, uninstall
+from kube.order_desk import Desk, delete_requests, desk_at, install, new_order, requests_in, uninstall
 from x509.pki import KEY_TYPES
 
 from iotsec.decide.orders import OrderState
@@ -244,10 +244,8 @@ async def test_a_request_that_somebody_deletes_is_ordered_again_in_time(
 ) -> None:
     issuer.behaviour = Behaviour.STAY_SILENT
     await desk.place(*new_order())
-    (request,) = requests_in(control_plane, desk.namespace)
 
-    path = f"/apis/cert-manager.io/v1/namespaces/{desk.namespace}/certificaterequests"
-    control_plane.api.request("DELETE", f"{path}/{request['metadata']['name']}")
+    delete_requests(control_plane, desk.namespace)
     refused = await desk.wait_for(OrderState.REFUSED)
 
     assert refused.message == "Issuer plant-ca: somebody deleted the CertificateRequest before it was answered"
@@ -338,6 +336,31 @@ async def test_cert_manager_may_go(control_plane: ControlPlane, namespace: str) 
         await until(lambda: desk.orders.problem.startswith("cert-manager is not installed"), within=20)
         refused = await desk.place(*new_order("weather-02"), name="weather-02")
         assert "cert-manager is not installed" in refused.message
+
+
+async def test_cert_manager_may_go_before_an_order_is_watched(control_plane: ControlPlane, namespace: str) -> None:
+    install(control_plane)
+    async with desk_at(control_plane, namespace, opened_later=True) as desk:
+        await desk.place(*new_order())
+        uninstall(control_plane)
+
+        desk.open.set()
+
+        await desk.wait_for(OrderState.REFUSED)
+
+
+async def test_a_request_that_is_deleted_before_it_is_watched_is_told(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    install(control_plane)
+    async with desk_at(control_plane, namespace, opened_later=True) as desk:
+        await desk.place(*new_order())
+        delete_requests(control_plane, namespace)
+
+        desk.open.set()
+
+        refused = await desk.wait_for(OrderState.REFUSED)
+        assert "somebody deleted the CertificateRequest" in refused.message
 
 
 async def test_an_operator_without_the_right_to_ask_says_so(

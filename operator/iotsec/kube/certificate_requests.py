@@ -190,6 +190,8 @@ class CertificateOrders:
             self._refuse(key, entry, str(error))
         else:
             entry.uid = created["metadata"]["uid"]
+            for informer in self._informers:
+                informer.expect(entry.namespace, entry.name)
             self._queue.add_after(key[0], requests.SILENCE_SECONDS)
             log.info("certificate ordered", object=str(key[0]), request=f"{entry.namespace}/{entry.name}")
 
@@ -288,9 +290,7 @@ class _WhereServed(Informer):
                 version = await super()._list()
             except NotFoundError:
                 self._served(served=False)
-                for namespace, name in self._known:
-                    self._gone(namespace, name)
-                self._known.clear()
+                self._tell_gone(self._known)
                 await asyncio.sleep(self._look_seconds)
             else:
                 self._served(served=True)

@@ -5,7 +5,7 @@ reported gone. It decides nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -49,6 +49,15 @@ class Informer:
         self.problem = ""
         """Why nothing can be told at present; empty where it can."""
 
+    def expect(self, namespace: str, name: str) -> None:
+        """Have an object told gone that is not in the next list, though no watch may have shown it.
+
+        For what was made here: else one that goes before it was watched is never told. Nothing happens where it is
+        in a namespace that is not listed.
+        """
+        if self._selection.namespace in {None, namespace}:
+            self._known.add((namespace, name))
+
     async def run(self) -> None:
         """List and watch for ever; every failure is retried, a stale watch lists again."""
         failures = 0
@@ -72,7 +81,7 @@ class Informer:
                 failures += 1
 
     async def _list(self) -> str:
-        seen: set[tuple[str, str]] = set()
+        before, seen = set(self._known), set[tuple[str, str]]()
         version = ""
         async for items, version in self._client.list_pages(  # noqa: B007 - the last one counts
             self._selection, metadata_only=self._metadata_only
@@ -81,9 +90,8 @@ class Informer:
                 seen.add(_identifier(item))
                 self._known.add(_identifier(item))
                 self._tell(item)
-        for namespace, name in self._known - seen:
-            self._gone(namespace, name)
-        self._known = seen
+        # What came to be expected in the meantime need not be in this list.
+        self._tell_gone(before - seen)
         return version
 
     async def _watch(self, version: str) -> str:
@@ -96,12 +104,16 @@ class Informer:
                     continue
                 identifier = _identifier(item)
                 if event["type"] == "DELETED":
-                    self._known.discard(identifier)
-                    self._gone(*identifier)
+                    self._tell_gone([identifier])
                 else:
                     self._known.add(identifier)
                     self._tell(item)
         return version
+
+    def _tell_gone(self, objects: Iterable[tuple[str, str]]) -> None:
+        for namespace, name in tuple(objects):
+            self._known.discard((namespace, name))
+            self._gone(namespace, name)
 
     def _tell(self, item: Object) -> None:
         """Pass an object on; one that nobody can read is passed over, and must not end the watch of all others."""
