@@ -38,7 +38,8 @@ from decide.plant import (
 )
 
 from iotsec.api.hub import HubSpec
-from iotsec.decide.network_policies import NetworkPlan, OperatorPods
+from iotsec.decide.network_policies import ConnectedModule, NetworkPlan, OperatorPods
+from iotsec.decide.placement import Place
 
 
 @pytest.mark.parametrize(
@@ -193,3 +194,32 @@ def test_an_operator_that_runs_elsewhere_says_that_it_must_be_let_in() -> None:
     (told,) = planned(hub(), operator=None).cautions
 
     assert "its address must be in spec.network.outside" in told
+
+
+UNREAD = ConnectedModule("apps", "billing", None)
+
+
+@pytest.mark.parametrize(
+    ("place", "left"),
+    [
+        (("apps", "billing-module"), True),
+        (("apps", "billing-module-2"), True),
+        (("other", "billing-module"), False),
+        (("apps", "archive-module"), False),
+        (("apps", "billing-module-2-module"), False),
+        (("apps", "plant-nats"), False),
+    ],
+)
+def test_the_policies_of_a_module_that_nobody_can_read_are_left_as_they_are(place: Place, *, left: bool) -> None:
+    plan = planned(hub(), UNREAD, module("archive", ARCHIVE))
+
+    assert plan.leaves(place) == left
+
+
+def test_a_module_that_nobody_can_read_is_told_and_opens_nothing() -> None:
+    plan = planned(hub(), UNREAD)
+
+    assert plan.cautions == (
+        "what Module apps/billing says of the network cannot be read: its NetworkPolicies stay as they are",
+    )
+    assert plan.policies == planned(hub()).policies

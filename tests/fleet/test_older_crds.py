@@ -24,6 +24,18 @@ def without_presence(crd: Crd) -> None:
         del crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["presence"]
 
 
+def without_rules(node: Any) -> None:
+    """As before anything but types was asked for."""
+    if isinstance(node, dict):
+        for rule in ("x-kubernetes-validations", "pattern"):
+            node.pop(rule, None)
+        for child in node.values():
+            without_rules(child)
+    elif isinstance(node, list):
+        for child in node:
+            without_rules(child)
+
+
 def older(directory: Path, change: Callable[[Crd], None]) -> Path:
     """The project's CRDs, changed."""
     directory.mkdir()
@@ -38,6 +50,15 @@ def older(directory: Path, change: Callable[[Crd], None]) -> Path:
 def old_plane(tmp_path: Path) -> Iterator[ControlPlane]:
     manifests = [older(tmp_path / "crds", without_presence), ROOT / "manifests"]
     with ControlPlane(tmp_path / "plane", manifests=manifests) as plane:
+        yield plane
+
+
+@pytest.fixture
+def lax_plane(tmp_path: Path) -> Iterator[ControlPlane]:
+    """One whose CRDs let in what the operator refuses."""
+    with ControlPlane(
+        tmp_path / "plane", manifests=[older(tmp_path / "crds", without_rules), ROOT / "manifests"]
+    ) as plane:
         yield plane
 
 
@@ -103,3 +124,25 @@ def test_crds_that_come_after_the_operator_are_waited_for(bare_plane: ControlPla
         bare_plane.apply(ROOT / "crds")
 
         operator.wait_told("started")
+
+
+def test_a_module_that_older_crds_let_in_keeps_the_policies_that_its_pods_are_closed_by(
+    lax_plane: ControlPlane, tmp_path: Path
+) -> None:
+    user = User(lax_plane.api, "default")
+    nats = {"podSelector": {"matchLabels": {"app": "nats"}}}
+    pods = {"podSelector": {"matchLabels": {"app": "billing"}}}
+    with Operator(lax_plane, tmp_path / "operator"):
+        user.apply_hub("plant", ["nats://127.0.0.1:1"], network={"nats": nats})
+        user.apply_module("billing", network=pods)
+        written = user.wait_for("NetworkPolicy", "billing-module", bool)
+
+        user.apply_module("billing", network={**pods, "dns": False}, publicKey="nonsense")
+        user.wait_reason("Module", "billing", "InvalidSpec")
+        user.wait_for("NetworkPolicy", "billing-module", lambda it: len(it["spec"]["egress"]) == 1)
+
+        user.apply_module("billing", network={"podSelector": {}})
+        user.wait_for("Hub", "plant", lambda it: "Module default/billing" in str(it["status"]))
+        found = user.wait_for("NetworkPolicy", "billing-module", bool)
+
+    assert found["spec"]["podSelector"] == written["spec"]["podSelector"]

@@ -1,17 +1,20 @@
 """The Module: the identity of a server-side component."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from iotsec.api.constraints import Text
 from iotsec.api.identity import Identity, IdentitySpec, IdentityStatus, LiteralToken, id_rules
 from iotsec.api.meta import SUBDOMAIN, Timestamp
-from iotsec.api.model import Model
+from iotsec.api.model import Model, SpecError
 from iotsec.api.network import ModuleNetwork
 from iotsec.api.roles import RoleName
 
 NAME_LENGTH = 253 - len("-module-creds")  # with what the default name of its Secret adds
+
+_OF_THE_NETWORK = ("hubRef", "role", "connectionTypes", "suspended", "network")
 
 WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 
@@ -47,6 +50,18 @@ class ModuleSpec(IdentitySpec):
     def own_id(self) -> str | None:
         """The module id where the spec says one."""
         return self.module_id
+
+    @classmethod
+    def parse_network(cls, value: Mapping[str, Any]) -> Self | None:
+        """The spec with no more than what its NetworkPolicies follow from; ``None`` where that breaks a rule.
+
+        A Module whose spec is wrong elsewhere, in the eyes of an operator that is stricter than the API server was,
+        must not lose the policies that its pods are closed by.
+        """
+        try:
+            return cls.parse({name: value[name] for name in _OF_THE_NETWORK if name in value})
+        except SpecError:
+            return None
 
 
 class ModuleStatus(IdentityStatus):

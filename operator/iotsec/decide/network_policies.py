@@ -4,19 +4,18 @@ Computed from what Hub and Modules say, nothing else: the same always gives the 
 policies are held against packets that have a pod's address already (Kubernetes, concepts/services-networking).
 """
 
-import ipaddress
-import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from iotsec.api.hub import HubSpec
 from iotsec.api.module import ModuleSpec
-from iotsec.api.network import Egress, HubNetwork, Ingress, IpBlock, NatsPods, Peer, Port
+from iotsec.api.network import HubNetwork, ModuleNetwork, NatsPods
 from iotsec.api.selectors import LabelSelector
 from iotsec.decide import names
 from iotsec.decide.admission import Labels
 from iotsec.decide.network_consent import closed_namespaces, pods_of_nats, why_refused
+from iotsec.decide.network_rules import Json, blocks, distinct, egress_of, ingress_of, merged, pods_in, tcp
 from iotsec.decide.placement import Content, Place, Sort
 from iotsec.decide.sparing import sparing
 
@@ -32,12 +31,10 @@ POLICIES = Sort(
 DEFAULT_DENY = "iotsec-default-deny"
 """One for each namespace, whichever Hub asks for it: the first to ask has it."""
 
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""The label that every namespace has, with its name (Kubernetes 1.22)."""
-
 OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
 """The operator's own, whatever else they are labelled."""
 
+_OF_A_MODULE = re.compile("(.+)-module(-[0-9]+)?").fullmatch
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
 _NAMED = 5
@@ -52,16 +49,14 @@ _LISTENER_OF = {
 }
 
 
-Json = dict[str, Any]
-
-
 @dataclass(frozen=True, slots=True)
 class ConnectedModule:
     """A Module that its Hub admits, as far as the network is concerned."""
 
     namespace: str
     name: str
-    spec: ModuleSpec
+    spec: ModuleSpec | None
+    """``None`` where nobody can read what it says of the network; then what was made of it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +78,14 @@ class NetworkPlan:
     """Which others are wanted, and why they may not be."""
     cautions: tuple[str, ...] = ()
     """What is done as asked, and should be looked at."""
+    unread: frozenset[Place] = frozenset()
+    """The Modules whose policies are not known."""
+
+    def leaves(self, place: Place) -> bool:
+        """Tell whether the policy there, if there is one, is a Module's and stays as it is."""
+        namespace, name = place
+        found = _OF_A_MODULE(name)
+        return found is not None and (namespace, found[1]) in self.unread
 
 
 def plan_network(
@@ -105,27 +108,29 @@ def plan_network(
     if network is None:
         return NetworkPlan()
     nats = _Nats(network, network.nats.namespace or namespace)
-    connected = sorted((m for m in modules if m.spec.network is not None), key=lambda m: (m.namespace, m.name))
-    listeners = {(m.namespace, m.name): listeners_of(m.spec, spec) for m in connected}
+    every = sorted(modules, key=lambda one: (one.namespace, one.name))
+    unread = [(one.namespace, one.name) for one in every if one.spec is None]
+    connected = tuple(_connected(every, spec))
     kept = [(nats.namespace, nats.pods.pod_selector)]
     kept += sorted((one for one in pods_of_nats(hubs, labels) if one not in kept), key=repr)
     if operator is not None:
         kept.append((operator.namespace, OPERATOR_PODS))
     policies: dict[Place, Content] = {}
-    nobodys: list[str] = []
+    nobodys: list[Place] = []
     for module in connected:
-        found = _of_module(module, nats, listeners[module.namespace, module.name], kept)
+        found = _of_module(module, nats, kept)
         policies |= found
         if not found:
-            nobodys.append(f"{module.namespace}/{module.name}")
+            nobodys.append((module.namespace, module.name))
     at, refused = (nats.namespace, f"{name}-nats"), why_refused(nats.namespace, namespace, labels)
     if not refused:
-        policies[at] = _of_nats(nats, connected, listeners, operator)
+        policies[at] = _of_nats(nats, connected, operator)
     own = operator.namespace if operator is not None else None
     denied, spared = closed_namespaces(network, namespace, own, labels)
     policies |= {(one, DEFAULT_DENY): policy({}, [], []) for one in denied}
-    cautions = (*_exposed(network), *spared, *_not_theirs(nobodys), *_unreached(operator))
-    return NetworkPlan(policies, {at: f"NetworkPolicy {'/'.join(at)}: {refused}"} if refused else {}, cautions)
+    cautions = (*_exposed(network), *spared, *_not_theirs(nobodys), *_not_read(unread), *_unreached(operator))
+    told = {at: f"NetworkPolicy {'/'.join(at)}: {refused}"} if refused else {}
+    return NetworkPlan(policies, told, cautions, frozenset(unread))
 
 
 def module_policy_name(module: str, number: int = 1) -> str:
@@ -166,80 +171,98 @@ class _Nats:
 
     @property
     def peer(self) -> Json:
-        return _pods_in(self.namespace, self.pods.pod_selector)
+        return pods_in(self.namespace, self.pods.pod_selector)
 
     def ports(self, *listeners: str) -> list[Json]:
-        return [_tcp(getattr(self.pods.ports, listener)) for listener in listeners]
+        return [tcp(getattr(self.pods.ports, listener)) for listener in listeners]
 
     def dns(self) -> Json:
         """Return the rule by which names are asked for."""
         asked = self.network.dns
-        peers = [_pods_in(asked.namespace, asked.pod_selector), *_blocks(asked.cidrs)]
+        peers = [pods_in(asked.namespace, asked.pod_selector), *blocks(asked.cidrs)]
         ports = [{"protocol": protocol, "port": port} for port in sorted(asked.ports) for protocol in ("UDP", "TCP")]
         return {"to": peers, "ports": ports}
 
 
-def _of_nats(
-    nats: _Nats,
-    modules: Iterable[ConnectedModule],
-    listeners: Mapping[Place, tuple[str, ...]],
-    operator: OperatorPods | None,
-) -> Content:
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    """A Module that says something of its network, and by which listeners it reaches NATS."""
+
+    namespace: str
+    name: str
+    network: ModuleNetwork
+    listeners: tuple[str, ...]
+
+
+def _connected(modules: Iterable[ConnectedModule], hub: HubSpec) -> Iterator[_Connected]:
+    for one in modules:
+        if one.spec is not None and one.spec.network is not None:
+            yield _Connected(one.namespace, one.name, one.spec.network, listeners_of(one.spec, hub))
+
+
+def _of_nats(nats: _Nats, modules: Iterable[_Connected], operator: OperatorPods | None) -> Content:
     reached: dict[str, list[Json]] = {}
     for module in modules:
-        assert module.spec.network is not None  # noqa: S101 - they were chosen by it
-        peer = _pods_in(module.namespace, module.spec.network.pod_selector)
-        for listener in listeners[module.namespace, module.name]:
+        peer = pods_in(module.namespace, module.network.pod_selector)
+        for listener in module.listeners:
             reached.setdefault(listener, []).append(peer)
     if operator is not None:
-        reached.setdefault("client", []).append(_pods_in(operator.namespace, OPERATOR_PODS))
+        reached.setdefault("client", []).append(pods_in(operator.namespace, OPERATOR_PODS))
     for outside in nats.network.outside:
-        reached.setdefault(outside.listener, []).extend(_blocks(outside.cidrs))
-    ingress = [{"from": _distinct(peers), "ports": nats.ports(name)} for name, peers in sorted(reached.items())]
+        reached.setdefault(outside.listener, []).extend(blocks(outside.cidrs))
+    ingress = [{"from": distinct(peers), "ports": nats.ports(name)} for name, peers in sorted(reached.items())]
     ingress.append({"from": [nats.peer], "ports": nats.ports("cluster")})
     if (monitoring := nats.network.monitoring) is not None:
-        peer = _pods_in(monitoring.namespace, monitoring.pod_selector or LabelSelector())
+        peer = pods_in(monitoring.namespace, monitoring.pod_selector or LabelSelector())
         ingress.append({"from": [peer], "ports": nats.ports("monitor", "metrics")})
     egress = [{"to": [nats.peer], "ports": nats.ports("cluster")}, nats.dns()]
     if operator is not None and operator.revocation_port is not None:
-        egress.append({"to": [_pods_in(operator.namespace, OPERATOR_PODS)], "ports": [_tcp(operator.revocation_port)]})
-    egress += [_egress(rule) for rule in nats.pods.egress]
-    return policy(_selector(nats.pods.pod_selector), ingress, egress)
+        egress.append({"to": [pods_in(operator.namespace, OPERATOR_PODS)], "ports": [tcp(operator.revocation_port)]})
+    egress += [egress_of(rule) for rule in nats.pods.egress]
+    return policy(nats.pods.pod_selector.to_json(), ingress, egress)
 
 
-def _of_module(
-    module: ConnectedModule, nats: _Nats, listeners: tuple[str, ...], kept: Iterable[tuple[str, LabelSelector]]
-) -> dict[Place, Content]:
+def _of_module(module: _Connected, nats: _Nats, kept: Iterable[tuple[str, LabelSelector]]) -> dict[Place, Content]:
     """Return the policies of a Module; ``kept`` are pods that are no Module's, whatever it selects.
 
     What any policy allows is allowed: by one for the pods of NATS, who may write a Module would open their monitoring.
     """
-    network = module.spec.network
-    assert network is not None  # noqa: S101 - it was chosen by it
-    to_nats = [{"to": [nats.peer], "ports": nats.ports(*listeners)}] if listeners else []
-    egress = [*([nats.dns()] if network.dns else []), *to_nats, *(_egress(rule) for rule in network.egress)]
-    ingress = [_ingress(rule) for rule in network.ingress]
+    network = module.network
+    to_nats = [{"to": [nats.peer], "ports": nats.ports(*module.listeners)}] if module.listeners else []
+    egress = [*([nats.dns()] if network.dns else []), *to_nats, *(egress_of(rule) for rule in network.egress)]
+    ingress = [ingress_of(rule) for rule in network.ingress]
     selectors = sparing(network.pod_selector, (pods for namespace, pods in kept if namespace == module.namespace))
     return {
-        (module.namespace, module_policy_name(module.name, number)): policy(_selector(selector), ingress, egress)
+        (module.namespace, module_policy_name(module.name, number)): policy(selector.to_json(), ingress, egress)
         for number, selector in enumerate(selectors, 1)
     }
 
 
 def _exposed(network: HubNetwork) -> tuple[str, ...]:
     """Return what is open to everybody and should not be."""
-    open_ = sorted(o.listener for o in network.outside if o.listener in INTERNAL and _EVERYBODY & set(_merged(o.cidrs)))
+    open_ = sorted(o.listener for o in network.outside if o.listener in INTERNAL and _EVERYBODY & set(merged(o.cidrs)))
     return tuple(
         f"the {one} listener, which is for other servers, is open to every address: name theirs" for one in open_
     )
 
 
-def _not_theirs(modules: list[str]) -> tuple[str, ...]:
+def _not_theirs(modules: list[Place]) -> tuple[str, ...]:
     """Return whose selector takes nothing but pods that are no Module's."""
-    if not modules:
-        return ()
-    named = ", ".join(modules[:_NAMED]) + (f" and {len(modules) - _NAMED} more" if len(modules) > _NAMED else "")
-    return (f"the selector of Module {named} takes pods of NATS or of this operator alone, which are no Module's",)
+    why = (
+        f"the selector of Module {_named(modules)} takes pods of NATS or of this operator alone, which are no Module's"
+    )
+    return (why,) if modules else ()
+
+
+def _not_read(modules: list[Place]) -> tuple[str, ...]:
+    """Return whose policies are those of before."""
+    why = f"what Module {_named(modules)} says of the network cannot be read: its NetworkPolicies stay as they are"
+    return (why,) if modules else ()
+
+
+def _named(modules: list[Place]) -> str:
+    named = ", ".join("/".join(place) for place in modules[:_NAMED])
+    return named + (f" and {len(modules) - _NAMED} more" if len(modules) > _NAMED else "")
 
 
 def _unreached(operator: OperatorPods | None) -> tuple[str, ...]:
@@ -248,66 +271,3 @@ def _unreached(operator: OperatorPods | None) -> tuple[str, ...]:
     return (
         "this operator runs outside of the cluster: its address must be in spec.network.outside of the client listener",
     )
-
-
-def _pods_in(namespace: str, selector: LabelSelector) -> Json:
-    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: namespace}}, "podSelector": _selector(selector)}
-
-
-def _selector(selector: LabelSelector) -> Json:
-    return selector.to_json()
-
-
-def _tcp(port: int) -> Json:
-    return {"protocol": "TCP", "port": port}
-
-
-def _ports(ports: Iterable[Port]) -> Json:
-    """Return the field of the ports; none means every one."""
-    found = [
-        {"protocol": one.protocol, "port": one.port, **({"endPort": one.end_port} if one.end_port else {})}
-        for one in ports
-    ]
-    return {"ports": found} if found else {}
-
-
-def _ingress(rule: Ingress) -> Json:
-    return {"from": [_peer(peer) for peer in rule.from_], **_ports(rule.ports)}
-
-
-def _egress(rule: Egress) -> Json:
-    return {"to": [_peer(peer) for peer in rule.to], **_ports(rule.ports)}
-
-
-def _peer(peer: Peer) -> Json:
-    if peer.ip_block is not None:
-        return {"ipBlock": _block(peer.ip_block)}
-    selectors = {"podSelector": peer.pod_selector, "namespaceSelector": peer.namespace_selector}
-    return {name: _selector(selector) for name, selector in selectors.items() if selector is not None}
-
-
-def _block(block: IpBlock) -> Json:
-    except_ = [_plain(network) for network in block.except_]
-    return {"cidr": _plain(block.cidr), **({"except": except_} if except_ else {})}
-
-
-def _plain(network: str) -> str:
-    """Return a network without bits of a host, which newer API servers refuse."""
-    return str(ipaddress.ip_network(network, strict=False))
-
-
-def _blocks(cidrs: Iterable[str]) -> list[Json]:
-    return [{"ipBlock": {"cidr": cidr}} for cidr in _merged(cidrs)]
-
-
-def _merged(cidrs: Iterable[str]) -> list[str]:
-    """Return the fewest networks that mean the same."""
-    networks = [ipaddress.ip_network(cidr, strict=False) for cidr in cidrs]
-    four = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))
-    six = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network))
-    return [*map(str, four), *map(str, six)]
-
-
-def _distinct(peers: Iterable[Json]) -> list[Json]:
-    """Return each peer once, always in the same order."""
-    return [json.loads(text) for text in sorted({json.dumps(peer, sort_keys=True) for peer in peers})]

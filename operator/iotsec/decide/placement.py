@@ -5,7 +5,7 @@ longer wanted is deleted by us. Their metadata tells everything: a hash of the c
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,15 +117,24 @@ class PlacementPlan:
     conflicts: Mapping[Place, str] = field(default_factory=dict)
 
 
-def plan_placement(sort: Sort, hub: str, wanted: Wanted, existing: Iterable[Facts]) -> PlacementPlan:
+def plan_placement(
+    sort: Sort,
+    hub: str,
+    wanted: Wanted,
+    existing: Iterable[Facts],
+    *,
+    leaves: Callable[[Place], bool] = lambda _: False,
+) -> PlacementPlan:
     """Return what makes the objects of a Hub (``<namespace>/<name>``) what they should be.
 
-    ``existing`` are all of the sort, those of other Hubs too; what the Hub has and nobody wants goes.
+    ``existing`` are all of the sort, those of other Hubs too; what the Hub has and nobody wants goes, unless it
+    ``leaves`` what is there.
     """
     there = {facts.place: facts for facts in existing}
     distinct = {id(content): content for content in wanted.values()}  # one may be wanted in many places
     digests = {of: hash_of(content) for of, content in distinct.items()}
-    gone = tuple(f for f in there.values() if f.hub == hub and not f.deleting and f.place not in wanted)
+    unwanted = (f for f in there.values() if f.hub == hub and not f.deleting and f.place not in wanted)
+    gone = tuple(facts for facts in unwanted if not leaves(facts.place))
     writes: list[Write] = []
     conflicts: dict[Place, str] = {}
     for place in sorted(wanted):

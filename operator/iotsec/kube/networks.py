@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
+import orjson
 import structlog
 
 from iotsec.api.module import ModuleSpec
@@ -56,8 +57,9 @@ class Networks:
         self._hubs = hubs
         self._hub_of: dict[Key, tuple[str, str]] = {}
         """The Hub of each Module that says something of its network."""
-        self._modules: defaultdict[tuple[str, str], dict[Key, ModuleSpec]] = defaultdict(dict)
-        """Those Modules of each Hub; read when they change, for a Hub looks at them again and again."""
+        self._modules: defaultdict[tuple[str, str], dict[Key, ModuleSpec | None]] = defaultdict(dict)
+        """Those Modules of each Hub, and ``None`` for what nobody can read; read when they change, for a Hub looks at
+        them again and again."""
         self._seen: dict[Key, tuple[float, str, bool | None]] = {}
         """Whether each Module's selector took any pod, and until when that is believed; by the loop's clock."""
 
@@ -71,9 +73,7 @@ class Networks:
             self._modules[before].pop(key, None)
         if record is not None and _NETWORK in record.spec:
             now = self._hub_of[key] = record.hub
-            identity = self._identities.identity(key)
-            if isinstance(identity, Identity) and isinstance(identity.spec, ModuleSpec):
-                self._modules[now][key] = identity.spec
+            self._modules[now][key] = ModuleSpec.parse_network(orjson.loads(record.spec))
         else:
             self._seen.pop(key, None)
         for hub in {place for place in (before, now) if place is not None}:
@@ -93,7 +93,7 @@ class Networks:
         modules = [one for key in told_of if (one := self._module(key, told_of[key], hub)) is not None]
         others = ((one.key.namespace, one.spec) for one in self._hubs() if one is not hub and one.spec is not None)
         plan = plan_network(*place, hub.spec, modules, operator=self._operator, labels=self._labels, hubs=others)
-        conflicts = {**await self._policies.keep(hub.key, plan.policies), **plan.refused}
+        conflicts = {**await self._policies.keep(hub.key, plan.policies, leaves=plan.leaves), **plan.refused}
         told = tuple(conflicts[at] for at in sorted(conflicts))
         hub.network = NetworkState(len(plan.policies), told, plan.cautions) if hub.spec.network is not None else None
 
@@ -125,7 +125,7 @@ class Networks:
             log.warning("pods cannot be looked for", object=str(key), error=str(error))
             return None
 
-    def _module(self, key: Key, spec: ModuleSpec, hub: HubRuntime) -> ConnectedModule | None:
+    def _module(self, key: Key, spec: ModuleSpec | None, hub: HubRuntime) -> ConnectedModule | None:
         """Return a Module that the Hub admits; as if it were suspended, one that is being deleted, or was admitted."""
         record = self._identities.get(key)
         if record is None or hub.view is None:
@@ -133,6 +133,6 @@ class Networks:
         admitted = account_of(hub.view, key.namespace, record.account, record.holds_account) is not None
         if not admitted and not self._policies.has(hub.key, (key.namespace, module_policy_name(key.name))):
             return None
-        if record.deleting or not admitted:
+        if spec is not None and (record.deleting or not admitted):
             spec = spec.model_copy(update={"suspended": True})
         return ConnectedModule(key.namespace, key.name, spec)

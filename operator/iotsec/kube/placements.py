@@ -86,14 +86,18 @@ class Placements:
         facts = self._facts.get(place)
         return facts is not None and facts.hub == hub.place
 
-    async def keep(self, hub: Key, wanted: Wanted) -> dict[Place, str]:
+    async def keep(
+        self, hub: Key, wanted: Wanted, *, leaves: Callable[[Place], bool] = lambda _: False
+    ) -> dict[Place, str]:
         """Make the Hub's objects so, and delete what else it has. Return where that cannot be: why, and what to do.
+
+        An object that it ``leaves`` stays as it is, though it is not wanted.
 
         Raises:
             ApiError: the API server does not work; try again.
 
         """
-        plan = plan_placement(self._sort, hub.place, wanted, self._facts.values())
+        plan = plan_placement(self._sort, hub.place, wanted, self._facts.values(), leaves=leaves)
         for place in plan.conflicts:
             self._contested.setdefault(place, set()).add(hub)
         now = asyncio.get_running_loop().time()
