@@ -30,6 +30,20 @@ class Candidates:
         client = await self._running.enter_async_context(api_client(self._plane.kubeconfig, sending=_at_once))
         return Election(client, self._key, identity=name, terms=TERMS, **more)
 
+    async def slow(self, name: str, answered: asyncio.Event, heard: asyncio.Event) -> Election:
+        """One to whom the answer to its first request for the Lease comes late: when it is `heard`."""
+        client = await self._running.enter_async_context(api_client(self._plane.kubeconfig, sending=_at_once))
+        create = client.create
+
+        async def late(*asked: Any) -> dict[str, Any]:
+            answer = await create(*asked)
+            answered.set()
+            await heard.wait()
+            return answer
+
+        client.create = late  # type: ignore[method-assign]
+        return Election(client, self._key, identity=name, terms=TERMS)
+
     async def leader(self, name: str, **more: Any) -> Election:
         """One that holds the Lease, and does not renew it."""
         election = await self.one(name, **more)
@@ -108,6 +122,21 @@ async def test_what_was_released_is_taken_at_once(candidates: Candidates) -> Non
         await waiting
 
     assert candidates.lease()["metadata"]["annotations"] == {"iotsec.dev/where": "there"}
+
+
+async def test_who_is_told_to_stop_while_it_takes_it_releases_it(candidates: Candidates) -> None:
+    answered, heard = asyncio.Event(), asyncio.Event()
+    election = await candidates.slow("a", answered, heard)
+    winning = asyncio.create_task(election.win())
+    await answered.wait()
+    assert candidates.holder() == "a"
+
+    winning.cancel()
+    asyncio.get_running_loop().call_soon(heard.set)
+    await asyncio.gather(winning, return_exceptions=True)
+    await election.release()
+
+    assert candidates.holder() == ""
 
 
 async def test_who_lost_it_does_not_release_it_for_another(candidates: Candidates) -> None:

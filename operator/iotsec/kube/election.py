@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +34,16 @@ def awake_or_not() -> float:
     `CLOCK_BOOTTIME` of clock_gettime(2), which Linux has; elsewhere what Python calls monotonic.
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+
+
+async def _to_its_end(asking: Coroutine[Any, Any, bool]) -> bool:
+    """Await what must not be cut short: who asked for the lease and was told to stop may hold it, and gives it up."""
+    task = asyncio.create_task(asking)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 class _LostError(Exception):
@@ -140,7 +150,7 @@ class Election:
             self._stirred.clear()
             wait = self._free_at() - self._clock()
             if wait <= 0:
-                if await self._take():
+                if await _to_its_end(self._take()):
                     return
                 wait = self.terms.retry
             with suppress(TimeoutError):
