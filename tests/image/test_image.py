@@ -35,8 +35,14 @@ def policy() -> Any:
 
 
 @pytest.fixture
-def job() -> Any:
-    return yaml.safe_load((ROOT / WORKFLOW).read_text())["jobs"]["image"]
+def jobs() -> Any:
+    return yaml.safe_load((ROOT / WORKFLOW).read_text())["jobs"]
+
+
+@pytest.fixture
+def job(jobs: Any) -> Any:
+    """The one that publishes."""
+    return jobs["image"]
 
 
 def test_the_base_is_pinned_by_its_digest() -> None:
@@ -73,8 +79,20 @@ def test_the_release_may_no_more_than_it_takes(job: Any) -> None:
     assert job["permissions"] == {"contents": "read", "packages": "write", "id-token": "write"}
 
 
-def test_the_release_runs_no_code_that_a_moved_tag_could_change(job: Any) -> None:
-    used = [step["uses"] for step in job["steps"] if "uses" in step]
+def test_nothing_is_released_whose_tests_fail(jobs: Any) -> None:
+    assert jobs["image"]["needs"] == "tests"
+    assert [step["run"] for step in jobs["tests"]["steps"] if "run" in step] == ["make check", "make test"]
+
+
+def test_each_platform_that_is_built_has_its_bill_of_materials(job: Any) -> None:
+    [built] = [step["with"]["platforms"] for step in job["steps"] if "platforms" in step.get("with", {})]
+    [attested] = [step["env"]["PLATFORMS"] for step in job["steps"] if "PLATFORMS" in step.get("env", {})]
+
+    assert attested.split() == built.split(",")
+
+
+def test_the_release_runs_no_code_that_a_moved_tag_could_change(jobs: Any) -> None:
+    used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
 
     assert used
     assert [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
