@@ -18,10 +18,10 @@ from iotsec.decide.orders import Answer, Order, OrderState, PlacedOrder
 from iotsec.decide.secrets import Owner
 from iotsec.kube.client import Client
 from iotsec.kube.errors import ApiError, NotFoundError
-from iotsec.kube.informer import Informer
 from iotsec.kube.keys import Key
 from iotsec.kube.queue import WorkQueue
 from iotsec.kube.resources import Resource, Selection
+from iotsec.kube.where_served import WhereServed
 from iotsec.x509.keys import PrivateKey
 
 CERTIFICATE_REQUESTS = Resource(requests.GROUP, requests.VERSION, "certificaterequests", requests.KIND)
@@ -92,7 +92,7 @@ class CertificateOrders:
         self._strays: dict[tuple[str, str], str] = {}
         self._needed = asyncio.Event()
         self._informers = [
-            _WhereServed(
+            WhereServed(
                 client,
                 Selection(CERTIFICATE_REQUESTS, namespace=namespace, labels=requests.SELECTOR),
                 upsert=self._upsert,
@@ -265,36 +265,6 @@ class CertificateOrders:
             if not entry.uid and entry.answer.state is OrderState.REFUSED and served:
                 self._forget(key, entry)
             self._queue.add(key[0])
-
-
-class _WhereServed(Informer):
-    """Watches a resource that may not be there: it is looked for now and then, without a word in the log."""
-
-    def __init__(
-        self,
-        client: Client,
-        selection: Selection,
-        *,
-        upsert: Callable[[Mapping[str, Any]], None],
-        gone: Callable[[str, str], None],
-        served: Callable[..., None],
-        look_seconds: float,
-    ) -> None:
-        super().__init__(client, selection, upsert=upsert, gone=gone)
-        self._served = served
-        self._look_seconds = look_seconds
-
-    async def _list(self) -> str:
-        while True:
-            try:
-                version = await super()._list()
-            except NotFoundError:
-                self._served(served=False)
-                self._tell_gone(self._known)
-                await asyncio.sleep(self._look_seconds)
-            else:
-                self._served(served=True)
-                return version
 
 
 def _called(key: OrderKey) -> str:
