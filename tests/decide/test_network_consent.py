@@ -3,6 +3,9 @@
 import pytest
 from decide.plant import AT, EVERYWHERE, HERE, LABELS, NETWORK, closed_by, hub, planned
 
+from iotsec.api.hub import HubSpec
+from iotsec.api.selectors import LabelSelector
+from iotsec.decide.network_consent import pods_of_nats
 from iotsec.decide.network_policies import DEFAULT_DENY, plan_network
 
 
@@ -60,3 +63,20 @@ def test_by_labels_that_nobody_may_look_at_nothing_is_closed_and_that_is_told() 
 
     assert DEFAULT_DENY not in {name for _, name in plan.policies}
     assert "may not look at labels of namespaces" in plan.cautions[0]
+
+
+def test_an_operator_of_some_namespaces_closes_the_hubs_own() -> None:
+    network = {"nats": AT, "defaultDeny": {"from": "Same"}}
+
+    plan = plan_network("iot", "plant", hub(network), [], operator=HERE, labels={"iot": None, "nats": None})
+
+    assert (closed_by(plan), plan.cautions) == ({"iot"}, ())
+
+
+def test_the_pods_of_nats_are_those_of_each_hub_that_says_so() -> None:
+    silent = HubSpec.parse({"nats": {"servers": ["nats://nats"]}})
+    beside_it = {"podSelector": AT["podSelector"]}
+
+    found = pods_of_nats([("iot", silent), ("office", hub({"nats": beside_it}))], LABELS | {"office": {}})
+
+    assert found == (("office", LabelSelector(match_labels={"app": "nats"})),)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from decide.network_evaluator import Cluster, Outsider
+from decide.network_evaluator import Cluster, Outsider, Pod
 from decide.plant import (
     ARCHIVE,
     AT,
@@ -194,6 +194,71 @@ def test_an_operator_that_runs_elsewhere_says_that_it_must_be_let_in() -> None:
     (told,) = planned(hub(), operator=None).cautions
 
     assert "its address must be in spec.network.outside" in told
+
+
+def test_a_module_reaches_the_addresses_and_ports_it_declares_without_those_excepted() -> None:
+    block = {"cidr": "203.0.113.9/24", "except": ["203.0.113.128/25"]}  # with bits of a host, which API servers refuse
+    rule = {"to": [{"ipBlock": block}], "ports": [{"port": 8000, "endPort": 8010}, {"port": 443}]}
+
+    where = cluster(hub(), module("billing", BILLING, network={"egress": [rule]}))
+
+    reached = {
+        (address, port)
+        for address in ("203.0.113.9", "203.0.113.200", "198.51.100.1")
+        for port in (443, 444, 7999, 8000, 8010, 8011)
+        if where.allows(BILLING, Outsider(address), port)
+    }
+    assert reached == {("203.0.113.9", port) for port in (443, 8000, 8010)}
+
+
+def test_a_rule_without_ports_is_for_every_one() -> None:
+    where = cluster(
+        hub(), module("billing", BILLING, network={"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]})
+    )
+
+    assert all(where.allows(BILLING, Outsider("10.1.2.3"), port) for port in PORTS)
+    assert not where.allows(BILLING, ELSEWHERE, 22)
+
+
+def test_the_policy_of_a_suspended_module_leads_to_no_port_of_nats() -> None:
+    plan = planned(hub(), module("billing", BILLING, suspended=True))
+
+    alone = Cluster(
+        {place: spec for place, spec in plan.policies.items() if place == ("apps", "billing-module")}, LABELS
+    )
+
+    assert len(alone.policies) == 1
+    assert not any(alone.allows(BILLING, NATS, port) for port in PORTS)
+
+
+def test_nats_reaches_the_operator_where_it_answers_about_certificates_and_nowhere_else() -> None:
+    silent, answering = (planned(hub(), operator=OperatorPods("operator", port)) for port in (None, 9443))
+
+    reached = [
+        [p for p in (443, 9443) if Cluster(one.policies, LABELS).allows(NATS, OPERATOR, p)]
+        for one in (silent, answering)
+    ]
+
+    assert reached == [[], [9443]]
+
+
+def test_nats_is_beside_its_hub_where_nothing_else_is_said() -> None:
+    plan = planned(hub({"nats": {"podSelector": AT["podSelector"]}}))
+
+    assert plan.policies.keys() == {("iot", "plant-nats")}
+
+
+def test_a_module_that_one_selector_cannot_say_has_a_policy_for_each() -> None:
+    release = {"release": "plant"}
+    servers = {"namespace": "nats", "podSelector": {"matchLabels": {"app": "nats", **release}}}
+    everybody = module("ingest", NATS, namespace="nats", network={"podSelector": {}, "allPods": True})
+
+    plan = planned(hub({"nats": servers}), everybody)
+
+    assert plan.policies.keys() == {("nats", "plant-nats"), ("nats", "ingest-module"), ("nats", "ingest-module-2")}
+    where = Cluster(plan.policies, LABELS)
+    for pod in (Pod("nats", "nats"), Pod("nats", "other", release)):
+        assert not where.allows(STRANGER, pod, 80)
 
 
 UNREAD = ConnectedModule("apps", "billing", None)

@@ -24,8 +24,13 @@ from decide.plant import (
     module,
     planned,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
+from iotsec.api.selectors import LabelRequirement, LabelSelector
+from iotsec.decide.admission import selects
 from iotsec.decide.network_policies import DEFAULT_DENY, plan_network
+from iotsec.decide.sparing import sparing
 
 SELECTORS: list[dict[str, Any]] = [
     {"podSelector": {"matchLabels": {"app": "nats"}}},
@@ -35,6 +40,34 @@ SELECTORS: list[dict[str, Any]] = [
     {"podSelector": {}, "allPods": True},
 ]
 SERVER = Pod("nats", "nats", {"app.kubernetes.io/component": "server"})
+KEYS, VALUES = st.sampled_from(["app", "tier"]), st.sampled_from(["a", "b", "c"])
+DEMANDS = st.one_of(
+    st.builds(
+        lambda key, operator, values: LabelRequirement(key=key, operator=operator, values=tuple(sorted(values))),
+        KEYS,
+        st.sampled_from(["In", "NotIn"]),
+        st.sets(VALUES, min_size=1),
+    ),
+    st.builds(
+        lambda key, operator: LabelRequirement(key=key, operator=operator),
+        KEYS,
+        st.sampled_from(["Exists", "DoesNotExist"]),
+    ),
+)
+LABEL_SELECTORS = st.builds(
+    lambda labels, demands: LabelSelector(match_labels=labels, match_expressions=tuple(demands)),
+    st.dictionaries(KEYS, VALUES, max_size=1),
+    st.lists(DEMANDS, max_size=2),
+)
+
+
+@given(LABEL_SELECTORS, st.lists(LABEL_SELECTORS, max_size=2), st.dictionaries(KEYS, VALUES))
+def test_what_spares_takes_what_it_took_but_for_the_spared(
+    selector: LabelSelector, spared: list[LabelSelector], labels: dict[str, str]
+) -> None:
+    taken = any(selects(part, labels) for part in sparing(selector, spared))
+
+    assert taken == (selects(selector, labels) and not any(selects(one, labels) for one in spared))
 
 
 @pytest.mark.parametrize("pods", SELECTORS, ids=str)
