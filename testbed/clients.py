@@ -123,7 +123,7 @@ async def is_accepted(url: str, creds: str, *, tls: ssl.SSLContext | None = None
     return True
 
 
-async def wait_accepted(url: str, creds: str, *, within: float = 10, tls: ssl.SSLContext | None = None) -> None:
+async def wait_accepted(url: str, creds: str, *, within: float = 30, tls: ssl.SSLContext | None = None) -> None:
     """Wait until the server lets these credentials in."""
     await wait_until_async(partial(is_accepted, url, creds, tls=tls), within=within)
 

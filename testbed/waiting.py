@@ -21,14 +21,14 @@ def wait_until(condition: Callable[[], T], *, within: float = 30, what: str = ""
     return answer
 
 
-async def wait_until_async(look: Callable[[], Awaitable[bool]], *, within: float = 10) -> None:
+async def wait_until_async(look: Callable[[], Awaitable[bool]], *, within: float = 30) -> None:
     """Return once `look` says so; raises `TimeoutError` after `within` seconds. Other tasks go on meanwhile."""
     async with asyncio.timeout(within):
         while not await look():  # noqa: ASYNC110 - what is looked at is another process: only another look tells
             await asyncio.sleep(_POLL_SECONDS)
 
 
-async def until(condition: Callable[[], bool], *, within: float = 10) -> None:
+async def until(condition: Callable[[], bool], *, within: float = 30) -> None:
     """Return once `condition` is so, which other tasks bring about; raises `TimeoutError` after `within` seconds."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - what it looks at is a server, or a plain value

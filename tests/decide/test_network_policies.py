@@ -38,6 +38,7 @@ from decide.plant import (
 )
 
 from iotsec.api.hub import HubSpec
+from iotsec.api.module import ModuleSpec
 from iotsec.decide.network_policies import ConnectedModule, NetworkPlan, OperatorPods
 from iotsec.decide.placement import Place
 
@@ -245,7 +246,13 @@ def test_nats_reaches_the_operator_where_it_answers_about_certificates_and_nowhe
 def test_nats_is_beside_its_hub_where_nothing_else_is_said() -> None:
     plan = planned(hub({"nats": {"podSelector": AT["podSelector"]}}))
 
-    assert plan.policies.keys() == {("iot", "plant-nats")}
+    assert (plan.policies.keys(), plan.refused) == ({("iot", "plant-nats")}, {})
+
+
+def test_a_module_that_says_nothing_of_the_network_has_no_policy() -> None:
+    silent = ConnectedModule("apps", "billing", ModuleSpec.parse({"hubRef": {"name": "plant"}}))
+
+    assert planned(hub(), silent).policies == planned(hub()).policies
 
 
 def test_a_module_that_one_selector_cannot_say_has_a_policy_for_each() -> None:
@@ -288,3 +295,9 @@ def test_a_module_that_nobody_can_read_is_told_and_opens_nothing() -> None:
         "what Module apps/billing says of the network cannot be read: its NetworkPolicies stay as they are",
     )
     assert plan.policies == planned(hub()).policies
+
+
+def test_of_many_that_nobody_can_read_some_are_named() -> None:
+    plan = planned(hub(), *(ConnectedModule("apps", f"m{number}", None) for number in range(7)))
+
+    assert "apps/m0, apps/m1, apps/m2, apps/m3, apps/m4 and 2 more" in plan.cautions[0]
