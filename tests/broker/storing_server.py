@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from broker.one_account import Trust, new_key
+from nats.errors import TimeoutError as NoAnswerError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 from nats.js.errors import ServiceUnavailableError
@@ -91,10 +92,10 @@ async def store(server: NatsServer, creds: str, count: int, *, replicas: int = 1
 
 
 async def is_on(stream: JetStreamContext) -> bool:
-    """Whether the account may store here by now: servers that just started tell so a moment later."""
+    """Whether the account may store here by now: servers that just started say no for a moment, or nothing."""
     try:
         await stream.account_info()
-    except ServiceUnavailableError:
+    except (ServiceUnavailableError, NoAnswerError):
         return False
     return True
 
