@@ -36,11 +36,10 @@ class Network:
 def network_of(address: str) -> Network:
     """The network of the pod with an address."""
     names = (line.split()[0] for line in _ip("netns", "list").splitlines())
-    for name in names:
-        links = json.loads(_ip("-json", "-netns", name, "address"))
-        if any(info.get("local") == address for link in links for info in link["addr_info"]):
-            return Network(name)
-    raise LookupError(f"no network has {address}")
+    found = next((name for name in names if address in _addresses_in(name)), None)
+    if found is None:
+        raise LookupError(f"no network has {address}")
+    return Network(found)
 
 
 @contextmanager
@@ -60,6 +59,15 @@ def beside_the_node(name: str, address: str, gateway: str) -> Iterator[Network]:
         yield Network(name)
     finally:
         _ip("netns", "delete", name)  # and the link with it
+
+
+def _addresses_in(network: str) -> set[str]:
+    """The addresses of a network; none of one that goes with its pod in this moment."""
+    try:
+        links = json.loads(_ip("-json", "-netns", network, "address"))
+    except subprocess.CalledProcessError:
+        return set()
+    return {info["local"] for link in links for info in link["addr_info"] if "local" in info}
 
 
 def _ip(*command: str) -> str:
