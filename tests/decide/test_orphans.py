@@ -57,3 +57,17 @@ def test_a_copy_of_a_creds_secret_revokes_nobody_and_is_not_ours_to_delete(
     assert plan_orphan(secret, issued.view(), now=NOW) == Plan()
     deleted = replace(secret, deleting=True)
     assert plan_orphan(deleted, issued.view(), now=NOW) == Plan(drop=(deleted,)), "it does not wait for us"
+
+
+def test_what_a_vanished_device_of_a_vanished_account_left_goes(issued: World) -> None:
+    secret, hub = facts_of(orphan(issued)), replace(issued.view(), accounts={})
+
+    assert plan_orphan(secret, hub, now=NOW).drop == (secret,)
+
+
+@pytest.mark.parametrize("without", ["annotations", "ownerReferences"])
+def test_a_secret_that_is_not_as_we_write_them_stays_though_its_hub_vanished(issued: World, without: str) -> None:
+    found = orphan(issued)
+    del found[without]
+
+    assert plan_orphan(facts_of(found), None, now=NOW).drop == ()
