@@ -64,6 +64,25 @@ def test_a_suspended_device_keeps_its_secrets_and_its_certificate_is_revoked(sho
     assert not shown.accepts(shown.shown[-1])
 
 
+def test_a_suspended_devices_secrets_stay_until_its_certificate_is_written_down_as_revoked(
+    shown: EncryptedWorld,
+) -> None:
+    shown.change(suspended=True)
+    for name in tuple(shown.secrets.objects):
+        shown.secrets.delete(name)
+    shown.reconcile()
+    shown.asked_for = []  # the Hub's worker has not written it down
+    shown.push()
+
+    waiting = shown.reconcile()
+
+    assert [one.serial for one in waiting.revoke_certificates] == [shown.shown[-1].facts.serial]
+    assert (waiting.revoke, waiting.drop) == ((), ())
+    assert ready(shown.status) == ("False", "RevocationPending")
+    shown.settle()
+    assert shown.secrets.objects == {}
+
+
 def test_a_device_that_comes_back_gets_another_certificate(shown: EncryptedWorld) -> None:
     shown.change(suspended=True)
     shown.settle()

@@ -133,6 +133,21 @@ def test_a_suspended_devices_secret_can_be_deleted(issued: World) -> None:
     assert issued.lets_in(issued.tokens[-1])
 
 
+def test_a_suspended_devices_secret_that_is_deleted_stays_until_every_server_refuses_it(
+    issued: World,
+) -> None:
+    issued.change(suspended=True)
+    issued.secrets.delete(issued.secret()["metadata"]["name"])
+
+    waiting = issued.reconcile()
+
+    assert ([r.key for r in waiting.revoke], waiting.drop) == ([issued.tokens[-1].key], ())
+    assert ready(issued.status) == ("False", "RevocationPending")
+    issued.settle()
+    assert issued.secrets.objects == {}
+    assert not issued.lets_in(issued.tokens[-1])
+
+
 def test_a_restart_while_nats_is_away_is_no_news(issued: World) -> None:
     issued.restart()
     issued.problem = "no NATS server answers"
