@@ -8,6 +8,7 @@ from iotsec.decide import conditions, names
 from iotsec.decide.conditions import Condition, Reason
 from iotsec.decide.encryption_at_rest import Progress as AtRest
 from iotsec.decide.ledger import MAX_REVOCATIONS, NEAR_LIMIT
+from iotsec.decide.listing import some_of
 from iotsec.decide.network_status import NetworkState, hub_network_conditions
 from iotsec.decide.operator_rotation import Progress
 from iotsec.decide.times import rfc3339
@@ -223,8 +224,7 @@ def in_use(identities: Sequence[str]) -> tuple[Condition, ...]:
 
 
 def _some(identities: Sequence[str]) -> str:
-    more = f" and {len(identities) - _NAMED} more" if len(identities) > _NAMED else ""
-    return ", ".join(sorted(identities)[:_NAMED]) + more
+    return some_of(sorted(identities), _NAMED)
 
 
 def not_retired(why: str) -> tuple[Condition, ...]:

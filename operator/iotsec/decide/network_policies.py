@@ -14,6 +14,7 @@ from iotsec.api.network import HubNetwork, ModuleNetwork, NatsPods
 from iotsec.api.selectors import LabelSelector
 from iotsec.decide import names
 from iotsec.decide.admission import Labels
+from iotsec.decide.listing import some_of
 from iotsec.decide.network_consent import closed_namespaces, pods_of_nats, why_refused
 from iotsec.decide.network_rules import Json, blocks, distinct, egress_of, ingress_of, merged, pods_in, tcp
 from iotsec.decide.placement import Content, Place, Sort
@@ -37,7 +38,6 @@ OPERATOR_PODS = LabelSelector(match_labels={names.COMPONENT: "operator"})
 _OF_A_MODULE = re.compile("(.+)-module(-[0-9]+)?").fullmatch
 _BOTH = ("Ingress", "Egress")
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
-_NAMED = 5
 INTERNAL = ("gateway", "leafnodes")
 _LISTENER_OF = {
     "STANDARD": "client",
@@ -84,8 +84,7 @@ class NetworkPlan:
     def leaves(self, place: Place) -> bool:
         """Tell whether the policy there, if there is one, is a Module's and stays as it is."""
         namespace, name = place
-        found = _OF_A_MODULE(name)
-        return found is not None and (namespace, found[1]) in self.unread
+        return (namespace, module_of_policy(name)) in self.unread
 
 
 def plan_network(
@@ -136,6 +135,12 @@ def plan_network(
 def module_policy_name(module: str, number: int = 1) -> str:
     """Name of a NetworkPolicy of a Module; it has more than one where several selectors say what one cannot."""
     return f"{module}-module" if number == 1 else f"{module}-module-{number}"
+
+
+def module_of_policy(name: str) -> str | None:
+    """Return the Module whose NetworkPolicies have such a name; ``None`` where it is none of a Module's."""
+    found = _OF_A_MODULE(name)
+    return found[1] if found else None
 
 
 def policy(selector: Json, ingress: list[Json], egress: list[Json]) -> Content:
@@ -261,8 +266,7 @@ def _not_read(modules: list[Place]) -> tuple[str, ...]:
 
 
 def _named(modules: list[Place]) -> str:
-    named = ", ".join("/".join(place) for place in modules[:_NAMED])
-    return named + (f" and {len(modules) - _NAMED} more" if len(modules) > _NAMED else "")
+    return some_of(["/".join(place) for place in modules])
 
 
 def _unreached(operator: OperatorPods | None) -> tuple[str, ...]:

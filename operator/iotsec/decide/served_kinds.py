@@ -7,9 +7,10 @@ themselves may be read only by whom a ClusterRole allows it. Newer CRDs do: what
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from iotsec.decide.listing import some_of
+
 Schema = Mapping[str, Any]
 
-_NAMED = 5
 _GIVEN = ("apiVersion", "kind", "metadata")
 """Of every object; Kubernetes writes these into the document by itself."""
 
@@ -37,9 +38,8 @@ def problem(absent: Sequence[str]) -> str:
     """Return what is told of that, and what helps; empty where nothing is absent."""
     if not absent:
         return ""
-    more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
     return (
-        f"the CustomResourceDefinitions are older than this operator: they lack {', '.join(absent[:_NAMED])}{more}. "
+        f"the CustomResourceDefinitions are older than this operator: they lack {some_of(absent)}. "
         "Apply those of this version; nothing is done before"
     )
 
