@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,8 +19,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from testbed.clients import Connected
+from testbed.waiting import wait_until_async
 
-_SECONDS = 5
+_SECONDS = 30
 _REFUSALS = {"Bad user name or password", "Not authorized"}
 """CONNACK 4 and 5 (MQTT 3.1.1, section 3.2.2.3), in the words of the library."""
 
@@ -203,10 +205,20 @@ async def is_refused_mqtt(url: str, username: str, password: str) -> bool:
         return True
 
 
-async def is_accepted_mqtt(url: str, username: str, password: str) -> bool:
+async def is_accepted_mqtt(url: str, username: str, password: str, *, tls: ssl.SSLContext | None = None) -> bool:
     """Try to log in, and tell whether the server lets this user in; one that is not there does not."""
     try:
-        async with connect_mqtt(url, username, password):
+        async with connect_mqtt(url, username, password, tls=tls):
             return True
     except OSError:
         return False
+
+
+async def wait_accepted_mqtt(url: str, username: str, password: str, *, tls: ssl.SSLContext | None = None) -> None:
+    """Wait until the server lets this user in, trying again as devices do.
+
+    The first login into an account of a cluster makes streams of several replicas. Where their leaders are not elected
+    within five seconds, or a server has not heard of the account's storage yet, the login is broken off (nats-server
+    ``mqtt.go``, ``mqttCreateAccountSessionManager``).
+    """
+    await wait_until_async(partial(is_accepted_mqtt, url, username, password, tls=tls), within=60)

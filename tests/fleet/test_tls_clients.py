@@ -16,7 +16,7 @@ from iotsec.x509.names import Usage
 from testbed.clients import connect_as, is_accepted
 from testbed.control_plane import ControlPlane
 from testbed.handshakes import shake_hands
-from testbed.mqtt_client import connect_mqtt
+from testbed.mqtt_client import connect_mqtt, wait_accepted_mqtt
 from testbed.openssl_client import Verdict, judged_by_openssl
 from testbed.operator import Operator
 from testbed.user import User
@@ -99,8 +99,10 @@ async def test_an_mqtt_client_is_let_in_by_its_certificate(plant: EncryptedSite,
         "mqtts": (plant.server.mqtts_url, plant.server.ports.mqtt),
         "wss": (plant.server.mqtt_wss_url, plant.server.ports.websocket),
     }[scheme]
+    shown = client_context(pair["ca.crt"], pair, directory=tmp_path)
 
-    async with connect_mqtt(url, *login, tls=client_context(pair["ca.crt"], pair, directory=tmp_path)) as device:
+    await wait_accepted_mqtt(url, *login, tls=shown)
+    async with connect_mqtt(url, *login, tls=shown) as device:
         await device.publish(f"device/{name}/telemetry")
 
     assert not (await shake_hands(port.number, client_context(pair["ca.crt"]), nats=False)).accepted

@@ -23,7 +23,8 @@ from iotsec.nats.keys import KeyType, SigningKey
 from iotsec.nats.server_config import server_conf
 from testbed.bearer import creds_without_its_seed
 from testbed.clients import connect_as, is_accepted, is_refused
-from testbed.mqtt_client import connect_mqtt, is_accepted_mqtt, is_refused_mqtt
+from testbed.mqtt_client import connect_mqtt, is_accepted_mqtt, is_refused_mqtt, wait_accepted_mqtt
+from testbed.nats_cluster import NatsCluster
 from testbed.nats_server import NatsServer
 
 ISSUED_AT = 1_700_000_000
@@ -60,7 +61,8 @@ class Plant:
         return encode(UserClaims(limits=limits), self.account, subject=key.public, issued_at=ISSUED_AT)
 
 
-def set_up(server: NatsServer) -> Plant:
+def new_trust() -> tuple[dict[str, bytes], SigningKey]:
+    """What servers are given to let the users of one account in, and the account's key."""
     operator = new_key(KeyType.OPERATOR)
     system, account = new_key(KeyType.ACCOUNT), new_key(KeyType.ACCOUNT)
     conf = server_conf(
@@ -72,7 +74,12 @@ def set_up(server: NatsServer) -> Plant:
     )
     claims = AccountClaims(limits=AccountLimits(jetstream=STORAGE))
     plant_jwt = encode(claims, operator, subject=account.public, issued_at=ISSUED_AT)
-    server.mount({"server.conf": f"{conf}\nresolver_preload {{ {account.public}: {plant_jwt} }}".encode()})
+    return {"server.conf": f"{conf}\nresolver_preload {{ {account.public}: {plant_jwt} }}".encode()}, account
+
+
+def set_up(server: NatsServer) -> Plant:
+    files, account = new_trust()
+    server.mount(files)
     server.start()
     server.wait_ready()
     return Plant(server, account)
@@ -165,6 +172,20 @@ async def test_a_token_for_one_listener_is_refused_by_the_other(plant: Plant) ->
     assert await is_accepted_mqtt(over_websocket, "pump-07", for_websocket)
     assert await is_refused_mqtt(over_tcp, "pump-07", for_websocket)
     assert await is_refused_mqtt(over_websocket, "pump-07", for_tcp)
+
+
+async def test_a_first_login_is_broken_off_until_the_servers_have_elected_a_leader(tmp_path: Path) -> None:
+    files, account = new_trust()
+    with NatsCluster(tmp_path, 3) as cluster:
+        cluster.mount(files)
+        first, *others = cluster.servers
+        first.start()
+        plant = Plant(first, account)
+
+        assert not await is_accepted_mqtt(first.mqtt_url, "pump-07", plant.bearer())
+        for server in others:
+            server.start()
+        await wait_accepted_mqtt(first.mqtt_url, "pump-07", plant.bearer())
 
 
 async def test_a_witness_who_may_not_listen_cannot_testify(plant: Plant) -> None:
