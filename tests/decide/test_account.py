@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from iotsec.decide.account import RETIREMENT_SECONDS, AccountDefinition, AccountKeys, issue_account, retirement_token
 from iotsec.decide.ledger import (
-    CLOCK_LAG_SECONDS,
     MAX_REVOCATIONS,
     Ledger,
     LedgerFullError,
@@ -16,6 +15,7 @@ from iotsec.decide.ledger import (
     merged_with_server,
     with_revocations,
 )
+from iotsec.decide.times import CLOCK_LAG_SECONDS
 from iotsec.nats import jwt
 from iotsec.nats.claims import AccountClaims, Permissions, UserPermissionLimits
 from iotsec.nats.keys import KeyType, SigningKey

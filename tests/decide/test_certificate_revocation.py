@@ -14,6 +14,7 @@ from iotsec.decide import names
 from iotsec.decide.ending import plan_orphan
 from iotsec.decide.plan import Plan
 from iotsec.decide.secrets import facts_of
+from iotsec.decide.times import CLOCK_LAG_SECONDS
 
 
 @pytest.fixture
@@ -202,8 +203,16 @@ def test_while_the_cas_key_is_not_at_hand_what_is_to_be_revoked_is_written_down_
     assert not plan.release
 
 
+def test_a_certificate_that_a_server_whose_clock_lags_takes_for_a_good_one_is_revoked(shown: EncryptedWorld) -> None:
+    certificate = shown.shown[-1].facts
+    shown.now = certificate.expires_at + CLOCK_LAG_SECONDS
+    shown.delete()
+
+    assert [one.serial for one in shown.reconcile().revoke_certificates] == [certificate.serial]
+
+
 def test_an_expired_certificate_is_not_worth_a_word(shown: EncryptedWorld) -> None:
-    shown.now += 100 * DAY
+    shown.now = shown.shown[-1].facts.expires_at + CLOCK_LAG_SECONDS + 1
     shown.delete()
 
     assert shown.reconcile().revoke_certificates == ()

@@ -7,6 +7,7 @@ from decide.world import NAMESPACE, UID, World, as_object, decide, ready
 from kstatus import faults, kstatus
 
 from iotsec.decide.identity import plan_identity
+from iotsec.decide.times import CLOCK_LAG_SECONDS
 from iotsec.decide.views import Declared, Observed
 
 
@@ -68,6 +69,26 @@ def test_deletion_waits_for_a_hub_that_is_there_and_cannot_sign(issued: World, *
 
     assert not plan.release
     assert ready(plan.status or {}) == ("False", "HubNotReady")
+
+
+def test_deletion_ends_a_jwt_that_a_server_whose_clock_lags_takes_for_a_good_one(issued: World) -> None:
+    token = issued.tokens[-1]
+    issued.now = token.expires_at + CLOCK_LAG_SECONDS
+    issued.delete()
+
+    assert [revocation.key for revocation in issued.reconcile().revoke] == [token.key]
+    issued.push()
+
+    assert issued.reconcile().release
+    issued.now = token.expires_at - 1  # as late as it is for that server
+    assert not issued.lets_in(token)
+
+
+def test_deletion_waits_for_nobody_once_the_jwt_has_expired_for_every_server(issued: World) -> None:
+    issued.now = issued.tokens[-1].expires_at + CLOCK_LAG_SECONDS + 1
+    issued.delete()
+
+    assert issued.reconcile().release
 
 
 def test_deletion_ends_jwts_that_outlive_the_last_one(issued: World) -> None:

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotsec.decide.ledger import (
-    CLOCK_LAG_SECONDS,
     MAX_REVOCATIONS,
     Ledger,
     LedgerFullError,
@@ -14,6 +13,7 @@ from iotsec.decide.ledger import (
     with_revocations,
     with_those_that_fit,
 )
+from iotsec.decide.times import CLOCK_LAG_SECONDS, is_over
 
 NOW = 1_800_000_000
 LATER = NOW + 20 + CLOCK_LAG_SECONDS
@@ -36,7 +36,7 @@ def test_nothing_that_still_matters_is_lost_and_order_does_not_count(
     ledger = with_revocations(with_revocations(Ledger(), first, now=NOW), second, now=NOW)
 
     for revocation in (*first, *second):
-        assert revocation.until < NOW or ledger.covers(revocation)
+        assert is_over(revocation.until, NOW) or ledger.covers(revocation)
     assert ledger == with_revocations(Ledger(), (*second, *first), now=NOW)
 
 
@@ -78,6 +78,15 @@ def test_what_has_expired_is_kept_while_a_server_whose_clock_lags_may_accept_it(
     assert set(soon.entries) == {"UA", "UB"}
 
 
+def test_what_expired_just_now_is_taken_in_and_what_expired_for_every_server_is_not() -> None:
+    just_now = Revocation("A", "UA", NOW - 900, NOW - CLOCK_LAG_SECONDS)
+    long_since = Revocation("A", "UB", NOW - 900, NOW - CLOCK_LAG_SECONDS - 1)
+
+    ledger = with_revocations(Ledger(), [just_now, long_since], now=NOW)
+
+    assert dict(ledger.entries) == {"UA": (NOW - 900, NOW - CLOCK_LAG_SECONDS)}
+
+
 def test_a_revocation_that_must_last_longer_than_the_one_there_is_not_covered() -> None:
     ledger = with_revocations(Ledger(), [Revocation("A", "UA", NOW, NOW + 10)], now=NOW)
 
@@ -105,6 +114,14 @@ def test_more_than_an_account_jwt_can_carry_is_refused_until_something_expires()
     assert set(with_revocations(full, one_more, now=LATER).entries) == {"UX"}
 
 
+def test_one_of_too_many_may_still_be_made_later() -> None:
+    too_many = Ledger(entries={f"U{n}": (NOW, NOW + 900) for n in range(MAX_REVOCATIONS + 1)})
+
+    ledger = with_revocations(too_many, [Revocation("A", "U7", NOW + 5, NOW + 900)], now=NOW)
+
+    assert ledger.entries["U7"] == (NOW + 5, NOW + 900)
+
+
 def test_a_newer_jwt_on_a_server_gives_back_what_was_lost() -> None:
     ledger = Ledger(10, "digest", {"UA": (5, 50)})
 
@@ -112,6 +129,12 @@ def test_a_newer_jwt_on_a_server_gives_back_what_was_lost() -> None:
 
     assert (found.issued_at, found.digest) == (20, "")
     assert dict(found.entries) == {"UA": (5, 50), "UB": (9, 900)}
+
+
+def test_a_newer_jwt_on_a_server_says_nothing_of_what_is_no_user() -> None:
+    found = merged_with_server(Ledger(10), server_issued_at=20, revocations={"AA": 9, "UB": 9}, until=900, oldest=None)
+
+    assert dict(found.entries) == {"UB": (9, 900)}
 
 
 def test_an_older_jwt_on_a_server_says_nothing() -> None:

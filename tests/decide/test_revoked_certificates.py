@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iotsec.decide.revoked_certificates import (
-    CLOCK_LAG_SECONDS,
     ENTRY_BYTES,
     MAX_BYTES,
     RevokedCertificate,
     RevokedCertificates,
     RevokedCertificatesFullError,
 )
+from iotsec.decide.times import CLOCK_LAG_SECONDS
 from iotsec.x509.revocation import Revoked
 
 NOW = 1_790_000_000

@@ -9,7 +9,7 @@ from typing import Any
 
 from iotsec.decide.certificate_note import IssuedCertificate
 from iotsec.decide.secrets import SecretFacts
-from iotsec.decide.times import unix
+from iotsec.decide.times import is_over, unix
 from iotsec.decide.tls_view import TlsView
 from iotsec.decide.views import Declared, HubView
 
@@ -29,7 +29,7 @@ def superseded_certificates(secrets: Iterable[SecretFacts]) -> tuple[IssuedCerti
 def lost_certificate(identity: Declared, told: Iterable[IssuedCertificate], *, now: int) -> IssuedCertificate | None:
     """Return the certificate that the status tells of where no Secret does (any more)."""
     found = certificate_in(identity.status)
-    if found is None or found.expires_at <= now or any(one.serial == found.serial for one in told):
+    if found is None or is_over(found.expires_at, now) or any(one.serial == found.serial for one in told):
         return None
     return found
 
@@ -52,7 +52,7 @@ def pending_certificates(
     tls = hub.tls if hub is not None else None
     if tls is None or tls.issuer is not None:
         return ()
-    return tuple(dict.fromkeys(one for one in wanted if now < one.expires_at and not is_revoked(tls, one)))
+    return tuple(dict.fromkeys(one for one in wanted if not is_over(one.expires_at, now) and not is_revoked(tls, one)))
 
 
 def is_revoked(tls: TlsView, one: IssuedCertificate) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from iotsec.decide import names
-from iotsec.decide.ledger import CLOCK_LAG_SECONDS, EVERYBODY, MAX_REVOCATIONS, Ledger
+from iotsec.decide.ledger import EVERYBODY, MAX_REVOCATIONS, Ledger
 from iotsec.decide.secrets import SecretFacts
+from iotsec.decide.times import is_over
 
 COMPACT_FROM = MAX_REVOCATIONS // 2
 """Entries from which on it is looked whether they can be fewer: below, each may well say whom it is about."""
@@ -29,7 +30,7 @@ def oldest_in_use(secrets: Iterable[SecretFacts], *, account: str, hub: str, now
             continue
         if secret.issued is None:
             return None
-        if secret.issued.account == account and now <= secret.issued.last_end() + CLOCK_LAG_SECONDS:
+        if secret.issued.account == account and not is_over(secret.issued.last_end(), now):
             oldest = min(oldest, secret.issued.oldest(now))
     return oldest
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from iotsec.decide import names
 from iotsec.decide.ledger import FOREVER, Revocation
 from iotsec.decide.secrets import SecretFacts
-from iotsec.decide.times import rfc3339, unix
+from iotsec.decide.times import is_over, rfc3339, unix
 from iotsec.decide.views import AccountView, Declared, HubView
 
 # Longer than any JWT is likely to live of which nothing is known but that it was issued.
@@ -62,7 +62,7 @@ def lost(identity: Declared, hub: HubView | None, secrets: Iterable[SecretFacts]
     if any((r.account, r.key) == (public, key) and r.at >= at for r in told):
         return None
     forgotten = Revocation(public, key, at, horizon(identity, account, unix(status["expiresAt"])))
-    return None if forgotten.until < now else forgotten
+    return None if is_over(forgotten.until, now) else forgotten
 
 
 def lost_formers(
@@ -77,7 +77,11 @@ def lost_formers(
         Revocation(account.keys.public, former["publicKey"], unix(former["issuedAt"]), unix(former["expiresAt"]))
         for former in identity.status["formerKeys"]
     )
-    return tuple(r for r in found if r.until >= now and not any((t.account, t.key) == (r.account, r.key) for t in told))
+    return tuple(
+        r
+        for r in found
+        if not is_over(r.until, now) and not any((t.account, t.key) == (r.account, r.key) for t in told)
+    )
 
 
 def is_recorded(hub: HubView, revocation: Revocation) -> bool:
@@ -113,7 +117,11 @@ def merged(revocations: Iterable[Revocation]) -> tuple[Revocation, ...]:
 
 def _is_refused(hub: HubView | None, revocation: Revocation, now: int) -> bool:
     account = hub.account_by_key(revocation.account) if hub else None
-    if account is None or revocation.until < now or (account.untold is not None and account.untold.covers(revocation)):
+    if (
+        account is None
+        or is_over(revocation.until, now)
+        or (account.untold is not None and account.untold.covers(revocation))
+    ):
         return True
     return account.live is not None and account.live.covers(revocation)
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from iotsec.decide.adoption import AdoptedAccount
+from iotsec.decide.times import is_over
 from iotsec.nats.keys import KeyType
 
 # 94 bytes each in the account JWT, whose ceiling is 1 MiB (jwt v2 decoder.go, MaxTokenSize).
@@ -20,7 +21,6 @@ MAX_REVOCATIONS = 10_500
 NEAR_LIMIT = MAX_REVOCATIONS * 4 // 5
 
 _PRUNE_IN_BULK = 500  # expired entries alone are worth a push only in such numbers
-CLOCK_LAG_SECONDS = 300  # seconds by which a server's clock may be behind: it accepts an expired JWT for as long
 
 FOREVER = 253_402_300_799
 """The unix second, at the end of the year 9999, up to which must be said what an unexpiring JWT is kept out by."""
@@ -123,8 +123,8 @@ def with_revocations(ledger: Ledger, wanted: Iterable[Revocation], *, now: int) 
         LedgerFullError: there would be more than an account JWT can carry.
 
     """
-    entries = dict(ledger.with_taken_in(r for r in wanted if r.until >= now).entries)
-    expired = [key for key, (_, until) in entries.items() if until + CLOCK_LAG_SECONDS < now]
+    entries = dict(ledger.with_taken_in(r for r in wanted if not is_over(r.until, now)).entries)
+    expired = [key for key, (_, until) in entries.items() if is_over(until, now)]
     if entries == ledger.entries and len(expired) < _PRUNE_IN_BULK:
         return ledger
     for key in expired:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+from iotsec.decide.times import is_over
 from iotsec.x509.authority import Authority
 from iotsec.x509.revocation import Revoked
 
@@ -20,9 +21,6 @@ ENTRY_BYTES: Final = 62
 """Bytes of one entry as JSON at most, with a serial of 127 bits and times of this century."""
 
 _CERTAINLY_FIT: Final = MAX_BYTES // ENTRY_BYTES - 1_000  # so many with the names of a hundred authorities
-
-CLOCK_LAG_SECONDS: Final = 300
-"""Seconds by which a server's clock may be behind: it accepts an expired certificate for as long."""
 
 _PRUNE_IN_BULK: Final = 500  # expired entries alone are worth a write only in such numbers
 
@@ -83,7 +81,7 @@ class RevokedCertificates:
         """
         entries = {issuer: dict(theirs) for issuer, theirs in self.entries.items()}
         for one in wanted:
-            if not _expired(one.expires_at, now):
+            if not is_over(one.expires_at, now):
                 theirs = entries.setdefault(one.issuer, {})
                 at, until = theirs.get(one.serial, (one.at, 0))
                 theirs[one.serial] = (at, max(until, one.expires_at))
@@ -157,13 +155,9 @@ class Sources:
     """Seconds that an answer is good for; ``None``: as long as the endpoint's are."""
 
 
-def _expired(expires_at: int, now: int) -> bool:
-    return expires_at + CLOCK_LAG_SECONDS < now
-
-
 def _kept(entries: _Entries, now: int) -> _Entries:
     kept = {
-        issuer: MappingProxyType({serial: times for serial, times in theirs.items() if not _expired(times[1], now)})
+        issuer: MappingProxyType({serial: times for serial, times in theirs.items() if not is_over(times[1], now)})
         for issuer, theirs in entries.items()
     }
     return MappingProxyType({issuer: theirs for issuer, theirs in kept.items() if theirs})

@@ -1,6 +1,15 @@
-"""Instants as the API shows them: RFC 3339 in UTC, whole seconds."""
+"""Instants as the API shows them, RFC 3339 in UTC, whole seconds; and how far servers may be from ours."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+CLOCK_LAG_SECONDS: Final = 300
+"""Seconds by which a server's clock may be behind: it accepts an expired JWT or certificate for as long."""
+
+
+def is_over(ends_at: int, now: int) -> bool:
+    """Tell whether what ends by itself has ended for every server, however far its clock is behind; unix seconds."""
+    return ends_at + CLOCK_LAG_SECONDS < now
 
 
 def rfc3339(unix: int) -> str:

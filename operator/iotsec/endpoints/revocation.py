@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from iotsec.decide.revoked_certificates import Sources
+from iotsec.decide.times import CLOCK_LAG_SECONDS
 from iotsec.endpoints.endpoint import Endpoint
 from iotsec.endpoints.handing_on import HandingOn
 from iotsec.x509 import ocsp
@@ -27,9 +28,6 @@ from iotsec.x509.revocation import crl
 
 BODY_BYTES: Final = 64 * 1024
 """Bytes of a request at most; one is some 100 bytes, or some thousands where it is signed."""
-
-CLOCK_LAG_SECONDS: Final = 300
-"""Seconds by which the clock of whoever asks may be behind: nobody takes an answer that begins in the future."""
 
 CRL_SECONDS: Final = 24 * 60 * 60
 """Seconds that a list is good for: those who use lists fetch them by a timer of theirs."""
@@ -188,7 +186,7 @@ class RevocationEndpoint(Endpoint):
             authority,
             request,
             revoked_at=revoked_at,
-            this_update=now - CLOCK_LAG_SECONDS,
+            this_update=now - CLOCK_LAG_SECONDS,  # nobody takes an answer that begins in the future
             next_update=now + self._validity_of(sources),
         )
         return _Signed((revoked_at, sources.validity), now + self._validity_of(sources) // 2, der)

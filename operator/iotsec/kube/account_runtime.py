@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from iotsec.broker.distribution import Distribution
 from iotsec.decide.account import AccountDefinition, AccountToken
 from iotsec.decide.ledger import Ledger, Revocation
+from iotsec.decide.times import is_over
 
 
 @dataclass(slots=True)
@@ -35,5 +36,5 @@ class AccountRuntime:
     def settle(self, now: int) -> None:
         """Drop what was asked for and is in the ledger, or over."""
         for key, revocation in list(self.requested.items()):
-            if self.ledger.covers(revocation) or revocation.until < now:
+            if self.ledger.covers(revocation) or is_over(revocation.until, now):
                 del self.requested[key]
