@@ -71,11 +71,6 @@ async def may_connect(site: EncryptedSite, name: str, directory: Path, *, certif
     return await is_accepted(site.server.url, site.user.creds(name), tls=context)
 
 
-def look_now(site: EncryptedSite, token: str) -> None:
-    """Have the policy looked at before the Secret's turn comes."""
-    site.user.annotate("TLSPolicy", "plant", {"example.com/look": token})
-
-
 async def test_a_root_of_the_users_is_the_one_that_clients_and_servers_trust(
     shared: EncryptedSite, ours: OwnCa, tmp_path: Path
 ) -> None:
@@ -117,7 +112,6 @@ async def test_what_is_wrong_with_the_ca_is_told_and_what_works_goes_on(
     config, certificate = user.wait_secret("plant-nats-config"), user.wait_secret("plant-server-tls")
 
     make(tmp_path).put(user)
-    look_now(shared, fault)
 
     try:
         told = user.wait_reason("TLSPolicy", "plant", "IssuerUnusable")
@@ -131,7 +125,6 @@ async def test_what_is_wrong_with_the_ca_is_told_and_what_works_goes_on(
         assert user.wait_secret("plant-server-tls") == certificate
     finally:
         ours.put(user)
-        look_now(shared, f"{fault} is mended")
     user.wait_ready("TLSPolicy", "plant")
     user.wait_ready("Device", name)
     assert await may_connect(shared, name, tmp_path)
