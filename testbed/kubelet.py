@@ -38,6 +38,14 @@ class Kubelet:
         with self._lock:
             self._paused.discard(server.name)
 
+    def brought(self, server: NatsServer) -> Mapping[str, bytes]:
+        """What it last brought to a server; whoever wants the next before a restart waits for it here.
+
+        Nothing else mounts what a kubelet mounts.
+        """
+        with self._lock:
+            return self._brought.get(server.name, {})
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

@@ -61,17 +61,17 @@ async def everybody_is_back(site: EncryptedSite, directory: Path) -> None:
 
 
 async def restart_the_server(site: EncryptedSite, before: bytes) -> None:
-    """Restart it once its configuration has another certificate than the one before."""
+    """Restart it once it has been brought another certificate than the one before."""
 
-    def there() -> dict[str, bytes] | None:
+    def brought() -> bool:
         issued = site.user.wait_secret("plant-server-tls")["tls.crt"]
-        config = site.user.wait_secret("plant-nats-config")
-        return config if issued != before and issued in config.values() else None
+        return issued != before and issued in site.kubelet.brought(site.server).values()
 
-    config = await off_the_loop(wait_until, there, within=60, what="another certificate")
+    await off_the_loop(wait_until, brought, within=60, what="another certificate")
+    site.kubelet.pause(site.server)  # while a server starts it finds one version of its files, and not half of two
     site.server.stop()
-    site.server.mount(config)
     site.server.start()
+    site.kubelet.resume(site.server)
 
 
 @pytest.mark.timeout(400)
