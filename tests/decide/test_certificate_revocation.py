@@ -211,6 +211,16 @@ def test_a_certificate_that_a_server_whose_clock_lags_takes_for_a_good_one_is_re
     assert [one.serial for one in shown.reconcile().revoke_certificates] == [certificate.serial]
 
 
+def test_so_is_one_that_only_the_status_knows(shown: EncryptedWorld) -> None:
+    certificate = shown.shown[-1].facts
+    shown.secrets.objects.pop(TLS)
+    shown.restart()
+    shown.now = certificate.expires_at + CLOCK_LAG_SECONDS
+    shown.delete()
+
+    assert [one.serial for one in shown.reconcile().revoke_certificates] == [certificate.serial]
+
+
 def test_an_expired_certificate_is_not_worth_a_word(shown: EncryptedWorld) -> None:
     shown.now = shown.shown[-1].facts.expires_at + CLOCK_LAG_SECONDS + 1
     shown.delete()

@@ -2,8 +2,9 @@
 
 import pytest
 from fleet.conftest import Site, new_namespace
+from fleet.key_holder import KeyHolder, revocations, stored_jwt
 
-from testbed.clients import connect_as, is_accepted, is_refused
+from testbed.clients import connect_as, is_accepted, is_refused, wait_refused
 from testbed.control_plane import ControlPlane
 from testbed.operator import Operator
 from testbed.user import User, condition_of
@@ -26,6 +27,21 @@ async def test_a_device_deleted_while_the_operator_is_down_is_cut_off_when_it_re
         plant.user.wait_gone("Device", name)
         assert await is_refused(plant.url, creds[name])
         plant.user.wait_gone("Secret", f"{name}-device-creds")
+
+
+async def test_a_device_whose_jwt_has_just_expired_is_revoked_for_servers_whose_clocks_lag(
+    plant: Site, operator: Operator
+) -> None:
+    key = plant.ready_device("just-expired", rotation={"jwt": {"duration": "10s"}})["status"]["publicKey"]
+    creds = plant.user.creds("just-expired")
+
+    operator.stop()
+    plant.user.delete("Device", "just-expired")
+    await wait_refused(plant.url, creds, within=30)  # by a server whose clock does not lag
+    operator.start()
+    plant.user.wait_gone("Device", "just-expired")
+
+    assert key in revocations(stored_jwt(plant.server, KeyHolder(plant.user).account))
 
 
 async def test_a_device_forced_away_while_the_operator_is_down_is_cut_off_by_the_secret_it_left(
