@@ -56,6 +56,11 @@ class Desk:
         self.writes = 0
         self._queue = queue
 
+    @property
+    def all_told(self) -> bool:
+        """Whether nobody is queued who is not in `told` yet."""
+        return len(self._queue) == 0
+
     def key(self, name: str = "weather-01", purpose: str = "") -> OrderKey:
         return Key("Device", self.namespace, name), purpose
 

@@ -313,7 +313,7 @@ async def test_cert_manager_may_come_later(control_plane: ControlPlane, namespac
         refused = await desk.place(*new_order())
         assert refused.state is OrderState.REFUSED
         assert "cert-manager is not installed: no CertificateRequest can be made" in refused.message
-        await until(lambda: desk.orders.problem != "")
+        await until(lambda: desk.orders.problem != "" and desk.all_told)
         desk.told.clear()
 
         install(control_plane)
