@@ -72,16 +72,12 @@ def lost_formers(
     account = hub.accounts.get(identity.status.get("account", "")) if hub is not None else None
     if account is None or not identity.status.get("formerKeys"):
         return ()
-    told = [r for s in secrets if s.issued for r in s.issued.everything()]
+    told = {(r.account, r.key) for s in secrets if s.issued for r in s.issued.everything()}
     found = (
         Revocation(account.keys.public, former["publicKey"], unix(former["issuedAt"]), unix(former["expiresAt"]))
         for former in identity.status["formerKeys"]
     )
-    return tuple(
-        r
-        for r in found
-        if not is_over(r.until, now) and not any((t.account, t.key) == (r.account, r.key) for t in told)
-    )
+    return tuple(r for r in found if not is_over(r.until, now) and (r.account, r.key) not in told)
 
 
 def is_recorded(hub: HubView, revocation: Revocation) -> bool:
@@ -117,13 +113,9 @@ def merged(revocations: Iterable[Revocation]) -> tuple[Revocation, ...]:
 
 def _is_refused(hub: HubView | None, revocation: Revocation, now: int) -> bool:
     account = hub.account_by_key(revocation.account) if hub else None
-    if (
-        account is None
-        or is_over(revocation.until, now)
-        or (account.untold is not None and account.untold.covers(revocation))
-    ):
+    if account is None or is_over(revocation.until, now):
         return True
-    return account.live is not None and account.live.covers(revocation)
+    return any(ledger is not None and ledger.covers(revocation) for ledger in (account.untold, account.live))
 
 
 def _tells(secret: SecretFacts, key: str, issued_at: str) -> bool:
